@@ -1,0 +1,196 @@
+"""The keys of agent.toml: what each is called, its type, its default, its range and what it is for.
+
+The table in docs/configuration.md and the checks in `agent.config` are both made from these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+DAY = 86_400
+FILTER_PATTERN = r"#|(\+|[^#+/]*)(/(\+|[^#+/]*))*(/#)?"
+PLACE_PATTERN = r"[^\s/]+"
+MIB = 1_048_576
+DEFAULT_STATE_DIR = Path("/var/lib/printos-agent")
+
+
+def _key(
+    default: Any,
+    about: str,
+    *,
+    low: int | None = None,
+    high: int | None = None,
+    pattern: str | None = None,
+    default_text: str | None = None,
+) -> Any:
+    """Declare a key. `default_text` tells people of a default that is worked out at start."""
+    limits = {"about": about, "low": low, "high": high, "pattern": pattern, "default_text": default_text}
+    return field(default=default, metadata=limits)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConfig:
+    """The gateway itself."""
+
+    id: str = _key("", "name of this gateway", pattern=ID_PATTERN, default_text="board serial, else MAC")
+    state_dir: Path = _key(DEFAULT_STATE_DIR, "where the registry, the spool and the sealed credentials are kept")
+    log_level: Literal["debug", "info", "warning", "error"] = _key("info", "how much is logged")
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoveryConfig:
+    """How printers are found."""
+
+    mdns: bool = _key(default=True, about="browse mDNS for printers")
+    snmp: bool = _key(default=True, about="sweep subnets for printers by SNMP")
+    subnets: tuple[str, ...] = _key(
+        (), "IPv4 networks to sweep, such as 192.0.2.0/24", default_text="the attached ones, up to /22"
+    )
+    interval: int = _key(300, "seconds between two sweeps", low=10, high=DAY)
+    ignore: tuple[str, ...] = _key((), "addresses, networks, uuids or serials that are never taken in")
+
+
+@dataclass(frozen=True, slots=True)
+class SnmpConfig:
+    """How SNMP is spoken."""
+
+    community_file: Path | None = _key(None, "file with the community", default_text="the community `public`")
+    version: Literal["auto", "1", "2c", "3"] = _key("auto", "`auto` tries 2c, then 1")
+    v3_user: str = _key("", "user of SNMPv3")
+    v3_auth_file: Path | None = _key(None, "file with the SNMPv3 authentication password")
+    v3_priv_file: Path | None = _key(None, "file with the SNMPv3 privacy password")
+    port: int = _key(161, "UDP port of the printers", low=1, high=65_535)
+    timeout: int = _key(1, "seconds to wait for an answer", low=1, high=60)
+    retries: int = _key(1, "how often to ask again", low=0, high=10)
+
+
+@dataclass(frozen=True, slots=True)
+class MqttConfig:
+    """The broker that jobs come from and state goes to."""
+
+    host: str = _key("localhost", "name or address of the broker", pattern=PLACE_PATTERN)
+    port: int = _key(1883, "its port", low=1, high=65_535, default_text="1883, with tls 8883")
+    version: Literal["auto", "5", "3.1.1"] = _key("auto", "`auto` is 5, and 3.1.1 where the broker has no 5")
+    username: str = _key("", "user name at the broker")
+    password_file: Path | None = _key(None, "file with the password")
+    tls: bool = _key(default=False, about="speak TLS")
+    ca_file: Path | None = _key(None, "certificates to trust", default_text="the system's")
+    client_cert_file: Path | None = _key(None, "certificate to show the broker")
+    client_key_file: Path | None = _key(None, "its private key")
+    base_topic: str = _key(
+        "", "topic before all others", pattern=r"[^#+/]+(/[^#+/]+)*", default_text="printos/<agent.id>"
+    )
+    response_topics: tuple[str, ...] = _key(
+        (),
+        "filters that a Response Topic must match",
+        pattern=FILTER_PATTERN,
+        default_text="<base_topic>/reply/#",
+    )
+    retain_final_jobs: bool = _key(default=True, about="keep a job's final state retained until spool.keep has passed")
+
+
+@dataclass(frozen=True, slots=True)
+class PrintosConfig:
+    """HP PrintOS."""
+
+    dialect: Literal["platform", "openapi"] = _key("platform", "`platform` is HP's own, `openapi` the published one")
+    base_url: str = _key("", "where PrintOS is", pattern=r"https?://\S+", default_text="by dialect")
+    status_interval: int = _key(120, "seconds between two statuses of an unchanged printer", low=1, high=DAY)
+    proxy: str = _key("", "HTTP proxy, http://[user@]host:port", pattern=r"https?://\S+")
+    proxy_password_file: Path | None = _key(None, "file with the proxy's password")
+    ca_file: Path | None = _key(None, "certificates to trust", default_text="the system's")
+    auth: Literal["session", "none", "bearer"] = _key("session", "how `openapi` is authorised")
+    token_file: Path | None = _key(None, "file with the bearer token")
+    device_login_path: str = _key("/devices/login", "path of the device login of `openapi`", pattern=r"/\S+")
+    identity_version: str = _key("v1", "version of the identity service of `platform`", pattern=r"v\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolConfig:
+    """Jobs on the disk."""
+
+    max_bytes: int = _key(1024 * MIB, "bytes that all documents may take", low=MIB, high=1 << 42)
+    max_job_bytes: int = _key(100 * MIB, "bytes that one document may have", low=1024, high=1 << 40)
+    keep: int = _key(7 * DAY, "seconds that an ended job is remembered", low=60, high=366 * DAY)
+    max_age: int = _key(DAY, "seconds that a job may wait here or in the broker", low=60, high=366 * DAY)
+
+
+@dataclass(frozen=True, slots=True)
+class PrinterConfig:
+    """One `[[printer]]`: which printer it is, and what to do differently for it."""
+
+    uuid: str = _key("", "match by uuid", pattern=r"(urn:uuid:)?[0-9A-Fa-f-]{8,64}")
+    serial: str = _key("", "match by serial number")
+    mac: str = _key("", "match by MAC address", pattern=r"[0-9A-Fa-f]{2}([:-]?[0-9A-Fa-f]{2}){5}")
+    host: str = _key("", "match by address", pattern=PLACE_PATTERN)
+    uris: tuple[str, ...] = _key((), "where it is, such as ipp://192.0.2.7:631/ipp/print; needs no discovery")
+    alias: str = _key("", "name that is valid wherever an id is", pattern=ID_PATTERN)
+    name: str = _key("", "what people call it")
+    location: str = _key("", "where it stands")
+    drivers: tuple[Literal["ipp", "hp-rest", "snmp", "raw"], ...] = _key(
+        (), "the drivers that may be used, best first", default_text="chosen by what answers"
+    )
+    credentials_file: Path | None = _key(
+        None, "TOML file with username and password, or token, or client_cert_file and client_key_file"
+    )
+    printos_type: str = _key("", "PrintOS device type, such as IndigoPress")
+    printos_model: str = _key("", "PrintOS model", default_text="the printer's make and model")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole of agent.toml, with every default filled in."""
+
+    agent: AgentConfig = AgentConfig()
+    discovery: DiscoveryConfig = DiscoveryConfig()
+    snmp: SnmpConfig = SnmpConfig()
+    mqtt: MqttConfig = MqttConfig()
+    printos: PrintosConfig = PrintosConfig()
+    spool: SpoolConfig = SpoolConfig()
+    printers: tuple[PrinterConfig, ...] = ()
+    path: Path | None = None
+
+    @property
+    def socket_path(self) -> Path:
+        """Where the running agent listens for the command line: in /run for the service, else in its state folder."""
+        if self.agent.state_dir == DEFAULT_STATE_DIR:
+            return Path("/run/printos-agent/agent.sock")
+        return self.agent.state_dir / "agent.sock"
+
+    @property
+    def store_file(self) -> Path:
+        """The SQLite file with the registry, the jobs and the outbox."""
+        return self.agent.state_dir / "agent.db"
+
+    @property
+    def documents_folder(self) -> Path:
+        """Where the documents of jobs are."""
+        return self.agent.state_dir / "documents"
+
+    @property
+    def uploads_folder(self) -> Path:
+        """Where documents from the command line are until they are jobs."""
+        return self.agent.state_dir / "uploads"
+
+    @property
+    def credentials_folder(self) -> Path:
+        """Where the sealed logins of PrintOS devices are."""
+        return self.agent.state_dir / "credentials"
+
+    @property
+    def seal_key_file(self) -> Path:
+        """The key that seals them where systemd passes none: beside agent.toml, not beside what it seals."""
+        return (self.path or self.agent.state_dir).parent / "seal-key"
+
+
+SECTIONS: dict[str, type] = {
+    "agent": AgentConfig,
+    "discovery": DiscoveryConfig,
+    "snmp": SnmpConfig,
+    "mqtt": MqttConfig,
+    "printos": PrintosConfig,
+    "spool": SpoolConfig,
+}

@@ -1,0 +1,396 @@
+"""The nouns of the agent, in the words of RFC 8011 (IPP), RFC 3805 (Printer-MIB) and PWG 5100.9.
+
+All are frozen: a change is `dataclasses.replace`. What is not known is None or empty, never a number that stands for
+unknown. `to_json` gives the shapes that the contract promises outside.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+
+def timestamp(moment: datetime | None) -> str | None:
+    """Write an aware UTC datetime as RFC 3339 to the second, such as `2026-01-02T03:04:05Z`."""
+    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@enum.unique
+class JobState(enum.IntEnum):
+    """RFC 8011 job-state, with the wire's integers."""
+
+    PENDING = 3
+    PENDING_HELD = 4
+    PROCESSING = 5
+    PROCESSING_STOPPED = 6
+    CANCELED = 7
+    ABORTED = 8
+    COMPLETED = 9
+
+    @property
+    def keyword(self) -> str:
+        """The name that RFC 8011 gives it, such as `pending-held`."""
+        return self.name.lower().replace("_", "-")
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no further state follows."""
+        return self >= JobState.CANCELED
+
+
+@enum.unique
+class PrinterState(enum.IntEnum):
+    """RFC 8011 printer-state, with the wire's integers, and 0 where nobody has told."""
+
+    UNKNOWN = 0
+    IDLE = 3
+    PROCESSING = 4
+    STOPPED = 5
+
+    @property
+    def keyword(self) -> str:
+        """The name that RFC 8011 gives it, such as `idle`."""
+        return self.name.lower()
+
+
+SupplyClass = Literal["consumed", "receptacle"]
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """One marker supply: prtMarkerSuppliesEntry of RFC 3805.
+
+    `supply_type` is PWG 5100.9's keyword (`toner`, `toner-cartridge`, `waste-toner`, `opc`, …), `unit` likewise
+    (`percent`, `impressions`, `sheets`, `tenths-of-grams`, …). `level` of a receptacle is the room left, as in the MIB;
+    a parser of a protocol that tells how full it is (IPP) turns it round. A level or capacity that the printer does
+    not know is None.
+    """
+
+    description: str
+    supply_type: str
+    supply_class: SupplyClass = "consumed"
+    colorant: str | None = None
+    unit: str | None = None
+    level: int | None = None
+    max_capacity: int | None = None
+
+    @property
+    def percent(self) -> float | None:
+        """What is left of a consumed supply, or how full a receptacle is: 0 to 100, None where it can't be told."""
+        if self.level is None or not self.max_capacity or not 0 <= self.level <= self.max_capacity:
+            return None
+        left = 100 * self.level / self.max_capacity
+        return round(100 - left if self.supply_class == "receptacle" else left, 1)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the supply as the contract shows it."""
+        return {
+            "description": self.description,
+            "supply_type": self.supply_type,
+            "supply_class": self.supply_class,
+            "colorant": self.colorant,
+            "unit": self.unit,
+            "level": self.level,
+            "max_capacity": self.max_capacity,
+            "percent": self.percent,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a printer is, as far as one source has told.
+
+    `mac` is `aa:bb:cc:dd:ee:ff`, `uuid` is lower case and without `urn:uuid:`.
+    """
+
+    uuid: str | None = None
+    serial: str | None = None
+    mac: str | None = None
+    make_and_model: str | None = None
+    name: str | None = None
+    location: str | None = None
+    firmware: str | None = None
+
+    def or_else(self, other: Identity) -> Identity:
+        """Fill what is unknown here from `other`."""
+        return Identity(*(getattr(self, name) or getattr(other, name) for name in self.__slots__))
+
+
+@dataclass(frozen=True, slots=True)
+class PrinterStatus:
+    """What a printer said of itself at one moment; `state_reasons` is empty where it has none, never `none`."""
+
+    state: PrinterState = PrinterState.UNKNOWN
+    state_reasons: tuple[str, ...] = ()
+    accepting_jobs: bool = True
+    supplies: tuple[Supply, ...] = ()
+    impressions_completed: int | None = None
+    media_sheets_completed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a printer says that it can do; an empty set means that it did not say.
+
+    `options` maps an IPP attribute name (`sides`, `media`, `print-color-mode`, `print-quality`, `finishings`,
+    `page-ranges`, `copies`) to the keywords it supports, numbers as text, a range as `1-999`.
+    """
+
+    document_formats: tuple[str, ...] = ()
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one read of one printer by one protocol told."""
+
+    identity: Identity
+    status: PrinterStatus
+    capabilities: Capabilities = Capabilities()
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One raw observation of a host by mDNS, SNMP or the configuration.
+
+    `uris` are the endpoints it offers, best first: `ipp://h:631/ipp/print`, `ipps://…`, `socket://h:9100`, `snmp://h`,
+    `http://h:8080` (HP REST). `gone` is a goodbye.
+    """
+
+    source: Literal["mdns", "snmp", "config"]
+    host: str
+    uris: tuple[str, ...]
+    identity: Identity
+    document_formats: tuple[str, ...] = ()
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Printer:
+    """A printer that the registry knows. `id` and `first_seen` never change."""
+
+    id: str
+    identity: Identity
+    host: str
+    uris: tuple[str, ...]
+    first_seen: datetime
+    status: PrinterStatus = PrinterStatus()
+    capabilities: Capabilities = Capabilities()
+    sources: tuple[str, ...] = ()
+    status_driver: str | None = None
+    print_driver: str | None = None
+    online: bool = False
+    misses: int = 0
+    last_seen: datetime | None = None
+    alias: str | None = None
+    approved: bool = False
+    paused: bool = False
+    printos: str = "none"
+
+    @property
+    def label(self) -> str:
+        """What a person calls it in a log line or a table."""
+        return self.alias or self.identity.name or self.identity.make_and_model or self.id
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the printer as the contract shows it."""
+        return {
+            "id": self.id,
+            "uuid": self.identity.uuid,
+            "serial": self.identity.serial,
+            "mac": self.identity.mac,
+            "host": self.host,
+            "name": self.identity.name,
+            "make_and_model": self.identity.make_and_model,
+            "firmware": self.identity.firmware,
+            "location": self.identity.location,
+            "state": self.status.state.keyword,
+            "state_reasons": list(self.status.state_reasons),
+            "accepting_jobs": self.status.accepting_jobs and not self.paused,
+            "online": self.online,
+            "last_seen": timestamp(self.last_seen),
+            "supplies": [supply.to_json() for supply in self.status.supplies],
+            "impressions_completed": self.status.impressions_completed,
+            "media_sheets_completed": self.status.media_sheets_completed,
+            "document_formats": list(self.capabilities.document_formats),
+            "sources": list(self.sources),
+            "status_driver": self.status_driver,
+            "print_driver": self.print_driver,
+            "alias": self.alias,
+            "printos": self.printos,
+        }
+
+
+def printer_id(identity: Identity, fallback: str) -> str:
+    """Give the id of a printer at its first sight: 12 hex digits of SHA-256 over uuid, else make and serial, else MAC.
+
+    `fallback` (its first URI) stands in for a printer of the configuration that tells none of the three.
+    """
+    if identity.uuid:
+        basis = identity.uuid
+    elif identity.serial:
+        basis = f"{identity.make_and_model or ''} {identity.serial}"
+    else:
+        basis = identity.mac or fallback
+    return hashlib.sha256(basis.encode()).hexdigest()[:12]
+
+
+Fidelity = Literal["strict", "best-effort"]
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """What a ticket asks of the printer, in IPP's keywords; None or empty is the printer's own default."""
+
+    copies: int = 1
+    sides: str | None = None
+    media: str | None = None
+    color_mode: str | None = None
+    page_ranges: tuple[tuple[int, int], ...] = ()
+    print_quality: str | None = None
+    finishings: tuple[str, ...] = ()
+
+    def requested(self) -> frozenset[str]:
+        """Name the options that were asked for, as IPP attribute names."""
+        asked = {
+            "copies": self.copies != 1,
+            "sides": self.sides,
+            "media": self.media,
+            "print-color-mode": self.color_mode,
+            "page-ranges": self.page_ranges,
+            "print-quality": self.print_quality,
+            "finishings": self.finishings,
+        }
+        return frozenset(name for name, value in asked.items() if value)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a publisher asked for; with its document it becomes a job.
+
+    `id` is None where the publisher gave none. `printer` is an id or an alias. `expires_in` is seconds. `user` is the
+    topic's where the topic names one, else the ticket's own claim.
+    """
+
+    printer: str
+    id: str | None = None
+    name: str | None = None
+    user: str | None = None
+    document_format: str | None = None
+    options: JobOptions = JobOptions()
+    fidelity: Fidelity = "strict"
+    priority: int = 50
+    hold: bool = False
+    pin: str | None = field(default=None, repr=False)
+    created_at: datetime | None = None
+    expires_in: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A job's document on the disk. `format` is a MIME media type, `size` bytes."""
+
+    path: Path
+    size: int
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job of the spool. `revision` rises with every change; `attempts` counts the times it was about to be sent."""
+
+    id: str
+    printer_id: str
+    state: JobState
+    document: Document
+    received_at: datetime
+    updated_at: datetime
+    revision: int = 1
+    state_reasons: tuple[str, ...] = ()
+    message: str = ""
+    name: str | None = None
+    user: str | None = None
+    options: JobOptions = JobOptions()
+    fidelity: Fidelity = "strict"
+    priority: int = 50
+    impressions_completed: int | None = None
+    attempts: int = 0
+    device_job_id: str | None = None
+    expires_at: datetime | None = None
+    has_pin: bool = False
+    response_topic: str | None = None
+    correlation_data: bytes | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the job as the contract shows it; one with a PIN tells neither its name nor its user."""
+        return {
+            "id": self.id,
+            "revision": self.revision,
+            "printer": self.printer_id,
+            "name": None if self.has_pin else self.name,
+            "user": None if self.has_pin else self.user,
+            "state": self.state.keyword,
+            "state_reasons": list(self.state_reasons),
+            "message": self.message,
+            "impressions_completed": self.impressions_completed,
+            "attempts": self.attempts,
+            "document_format": self.document.format,
+            "size": self.document.size,
+            "device_job_id": self.device_job_id,
+            "received_at": timestamp(self.received_at),
+            "updated_at": timestamp(self.updated_at),
+            "expires_at": timestamp(self.expires_at),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class JobReading:
+    """What a printer says about one job: `state` is None where it can say nothing (raw 9100)."""
+
+    state: JobState | None
+    device_job_id: str | None = None
+    state_reasons: tuple[str, ...] = ()
+    impressions_completed: int | None = None
+    message: str = ""
+
+
+class Journal(Protocol):
+    """What a driver writes down about a job before it acts: each call returns when it is on the disk."""
+
+    def created(self, device_job_id: str) -> None:
+        """Note that the printer has made a job of this id, before any of the document leaves where that can be."""
+
+    def sending(self) -> None:
+        """Note that the first byte of the document is about to leave."""
+
+    def left(self) -> None:
+        """Note that the last byte of the document has left, and that the printer's TCP has it.
+
+        Only then is the printer's `completed` the whole document. This word alone outlives a kill, but not always a
+        power cut: where it is missing, the outcome is unknown, never false.
+        """
+
+    def beat(self) -> None:
+        """Tell the watchdog that a long transfer is alive; cheap, called every few hundred KiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something a person or a dashboard may want to know, told on `bridge/event/<type>`."""
+
+    type: str
+    facts: Mapping[str, Any]
+
+
+Clock = Callable[[], datetime]
+"""Gives the present as an aware UTC datetime."""
+
+
+def utc_now() -> datetime:
+    """Give the present."""
+    return datetime.now(UTC)

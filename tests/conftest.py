@@ -1,0 +1,42 @@
+"""What many tests share: the recordings of real printers, and a clock that a test moves by hand."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+RECORDINGS = Path(
+    os.environ.get("PRINTOS_AGENT_RECORDINGS", Path(__file__).parents[1].parent / "shared" / "recordings")
+)
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """Give the folder of recordings of real printers, which are not part of the project."""
+    if not RECORDINGS.is_dir():
+        pytest.skip(f"no recordings of real printers at {RECORDINGS} (set PRINTOS_AGENT_RECORDINGS)")
+    return RECORDINGS
+
+
+class FakeClock:
+    """An aware UTC clock that moves when told."""
+
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        """Give the present."""
+        return self.moment
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.moment += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Give a clock that starts at 2026-01-02T03:04:05Z."""
+    return FakeClock()

@@ -1,0 +1,330 @@
+"""What IPP attributes mean: to the models of the agent, and from a job. Pure and total.
+
+RFC 8011 and PWG 5100.13 (printer-supply), 5100.1 (finishings), PAPPL's and CUPS's marker-* attributes. A part that is
+malformed is None or left out, the rest is kept.
+"""
+
+from __future__ import annotations
+
+import re
+
+from agent.drivers.ipp_supplies import parse_supplies
+from agent.drivers.ipp_values import Attribute, Attributes, Range, Tag, Value, attribute, plain_text
+from agent.errors import NotFoundError, PrinterRejectedError
+from agent.model import (
+    Capabilities,
+    Identity,
+    Job,
+    JobOptions,
+    JobReading,
+    JobState,
+    PrinterState,
+    PrinterStatus,
+    Reading,
+)
+
+PRINTER_ATTRIBUTES = (
+    "copies-supported",
+    "document-format-supported",
+    "finishings-supported",
+    "job-priority-supported",
+    "marker-colors",
+    "marker-levels",
+    "marker-names",
+    "marker-types",
+    "media-supported",
+    "operations-supported",
+    "page-ranges-supported",
+    "print-color-mode-supported",
+    "print-quality-supported",
+    "printer-device-id",
+    "printer-dns-sd-name",
+    "printer-firmware-string-version",
+    "printer-impressions-completed",
+    "printer-info",
+    "printer-is-accepting-jobs",
+    "printer-location",
+    "printer-make-and-model",
+    "printer-media-sheets-completed",
+    "printer-name",
+    "printer-state",
+    "printer-state-reasons",
+    "printer-supply",
+    "printer-supply-description",
+    "printer-uuid",
+    "sides-supported",
+)
+"""What one Get-Printer-Attributes asks for."""
+
+LONGEST_NAME = 255
+ANONYMOUS = "printos-agent"
+
+JOB_ATTRIBUTES = (
+    "job-id",
+    "job-name",
+    "job-state",
+    "job-state-reasons",
+    "job-state-message",
+    "job-impressions-completed",
+)
+"""What Get-Job-Attributes and Get-Jobs ask for."""
+
+OPTIONS = frozenset({"copies", "sides", "media", "print-color-mode", "page-ranges", "print-quality", "finishings"})
+
+QUALITIES = {"draft": 3, "normal": 4, "high": 5}
+
+FINISHINGS = {
+    "none": 3,
+    "staple": 4,
+    "punch": 5,
+    "cover": 6,
+    "bind": 7,
+    "saddle-stitch": 8,
+    "edge-stitch": 9,
+    "fold": 10,
+    "trim": 11,
+    "bale": 12,
+    "booklet-maker": 13,
+    "jog-offset": 14,
+    "coat": 15,
+    "laminate": 16,
+    "staple-top-left": 20,
+    "staple-bottom-left": 21,
+    "staple-top-right": 22,
+    "staple-bottom-right": 23,
+    "edge-stitch-left": 24,
+    "edge-stitch-top": 25,
+    "edge-stitch-right": 26,
+    "edge-stitch-bottom": 27,
+    "staple-dual-left": 28,
+    "staple-dual-top": 29,
+    "staple-dual-right": 30,
+    "staple-dual-bottom": 31,
+    "staple-triple-left": 32,
+    "staple-triple-top": 33,
+    "staple-triple-right": 34,
+    "staple-triple-bottom": 35,
+    "bind-left": 50,
+    "bind-top": 51,
+    "bind-right": 52,
+    "bind-bottom": 53,
+    "trim-after-pages": 60,
+    "trim-after-documents": 61,
+    "trim-after-copies": 62,
+    "trim-after-job": 63,
+    "punch-top-left": 70,
+    "punch-bottom-left": 71,
+    "punch-top-right": 72,
+    "punch-bottom-right": 73,
+    "punch-dual-left": 74,
+    "punch-dual-top": 75,
+    "punch-dual-right": 76,
+    "punch-dual-bottom": 77,
+    "punch-triple-left": 78,
+    "punch-triple-top": 79,
+    "punch-triple-right": 80,
+    "punch-triple-bottom": 81,
+    "punch-quad-left": 82,
+    "punch-quad-top": 83,
+    "punch-quad-right": 84,
+    "punch-quad-bottom": 85,
+    "punch-multiple-left": 86,
+    "punch-multiple-top": 87,
+    "punch-multiple-right": 88,
+    "punch-multiple-bottom": 89,
+    "fold-accordion": 90,
+    "fold-double-gate": 91,
+    "fold-gate": 92,
+    "fold-half": 93,
+    "fold-half-z": 94,
+    "fold-left-gate": 95,
+    "fold-letter": 96,
+    "fold-parallel": 97,
+    "fold-poster": 98,
+    "fold-right-gate": 99,
+    "fold-z": 100,
+    "fold-engineering-z": 101,
+}
+"""PWG 5100.1 finishings keywords and their enums."""
+
+_ENUM_KEYWORDS = {
+    "print-quality": {number: keyword for keyword, number in QUALITIES.items()},
+    "finishings": {number: keyword for keyword, number in FINISHINGS.items()},
+}
+_UUID = re.compile(r"(?:urn:uuid:)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+_NO_UUID = "00000000-0000-0000-0000-000000000000"
+_SERIAL_KEYS = ("SN", "SERN", "SER", "SERIALNUMBER")
+_FILLER = "0xX-?. "
+_MOST_REASONS = 64
+
+
+def parse_reading(printer: Attributes) -> Reading:
+    """Give what a printer attributes group tells."""
+    return Reading(parse_identity(printer), parse_status(printer), parse_capabilities(printer))
+
+
+def parse_identity(printer: Attributes) -> Identity:
+    """Give who the printer says it is; make, model and serial from its IEEE-1284 device id where nothing better is."""
+    device_id = parse_device_id(printer.text("printer-device-id") or "")
+    make_and_model = " ".join(filter(None, (device_id.get("MFG"), device_id.get("MDL"))))
+    return Identity(
+        uuid=_parse_uuid(printer.text("printer-uuid") or ""),
+        serial=next((device_id[key] for key in _SERIAL_KEYS if device_id.get(key, "").strip(_FILLER)), None),
+        make_and_model=printer.text("printer-make-and-model") or make_and_model or None,
+        name=printer.text("printer-dns-sd-name") or printer.text("printer-info") or printer.text("printer-name"),
+        location=printer.text("printer-location"),
+        firmware=printer.text("printer-firmware-string-version"),
+    )
+
+
+def parse_device_id(text: str) -> dict[str, str]:
+    """Split an IEEE-1284 device id, `MFG:HP;MDL:LaserJet;SN:X1;`, by upper-case key, the short one of two."""
+    pairs = (part.partition(":") for part in text.split(";"))
+    fields = {key.strip().upper(): value.strip() for key, separator, value in pairs if separator}
+    for long, short in (("MANUFACTURER", "MFG"), ("MODEL", "MDL")):
+        fields.setdefault(short, fields.get(long, ""))
+    return fields
+
+
+def parse_status(printer: Attributes) -> PrinterStatus:
+    """Give the state of a printer."""
+    accepting = printer.boolean("printer-is-accepting-jobs")
+    return PrinterStatus(
+        state=_printer_state(printer.integer("printer-state")),
+        state_reasons=_reasons(printer.texts("printer-state-reasons")),
+        accepting_jobs=accepting is not False,
+        supplies=parse_supplies(printer),
+        impressions_completed=_count(printer.integer("printer-impressions-completed")),
+        media_sheets_completed=_count(printer.integer("printer-media-sheets-completed")),
+    )
+
+
+def parse_capabilities(printer: Attributes) -> Capabilities:
+    """Give what a printer says it can do; enums become their keywords."""
+    supported = {
+        name: tuple(dict.fromkeys(filter(None, (_option_text(name, value) for value in printer.values(source)))))
+        for name in sorted(OPTIONS)
+        for source in (f"{name}-supported",)
+    }
+    return Capabilities(
+        document_formats=tuple(filter(None, printer.texts("document-format-supported"))),
+        options={name: values for name, values in supported.items() if values},
+    )
+
+
+def parse_job(job: Attributes) -> JobReading:
+    """Give what a printer says of a job; its `state` is None where that is no job-state."""
+    number = job.integer("job-id")
+    return JobReading(
+        state=_job_state(job.integer("job-state")),
+        device_job_id=None if number is None else str(number),
+        state_reasons=_reasons(job.texts("job-state-reasons")),
+        impressions_completed=_count(job.integer("job-impressions-completed")),
+        message=job.text("job-state-message") or "",
+    )
+
+
+def job_attributes(options: JobOptions) -> tuple[Attribute, ...]:
+    """Write the options that were asked for as job template attributes.
+
+    Raises:
+        PrinterRejectedError: an option has no IPP form.
+    """
+    ranges = (Range(lower, upper) for lower, upper in options.page_ranges)
+    candidates = (
+        attribute("copies", Tag.INTEGER, options.copies),
+        _keyword("sides", options.sides),
+        _keyword("media", options.media),
+        _keyword("print-color-mode", options.color_mode),
+        attribute("page-ranges", Tag.RANGE_OF_INTEGER, *ranges),
+        attribute("print-quality", Tag.ENUM, _enum("print-quality", options.print_quality, QUALITIES)),
+        attribute("finishings", Tag.ENUM, *(_enum("finishings", word, FINISHINGS) for word in options.finishings)),
+    )
+    return tuple(candidate for candidate in candidates if candidate.name in options.requested())
+
+
+def job_name(job: Job) -> Attribute:
+    """Write the name a printer shows: the publisher's, cut to fit, and our job id as its last word."""
+    name = _cut(job.name or "", LONGEST_NAME - len(job.id) - 1).strip()
+    return attribute("job-name", Tag.NAME, f"{name} {job.id}".lstrip())
+
+
+def requesting_user(job: Job) -> Attribute:
+    """Write whose job it is."""
+    return attribute("requesting-user-name", Tag.NAME, _cut(job.user or "", LONGEST_NAME) or ANONYMOUS)
+
+
+def document_format(job: Job) -> Attribute:
+    """Write what kind of document it is."""
+    return attribute("document-format", Tag.MIME_MEDIA_TYPE, job.document.format)
+
+
+def job_id(device_job_id: str) -> Attribute:
+    """Write which of the printer's jobs is meant.
+
+    Raises:
+        NotFoundError: it can't be an IPP job id.
+    """
+    if not is_job_id(device_job_id):
+        raise NotFoundError(f"{device_job_id} is no IPP job id")
+    return attribute("job-id", Tag.INTEGER, int(device_job_id))
+
+
+def is_job_id(text: str) -> bool:
+    """Whether this can be a job-id: an integer of 31 bits."""
+    return re.fullmatch(r"[0-9]{1,10}", text) is not None and int(text) < 2**31
+
+
+def _cut(text: str, limit_bytes: int) -> str:
+    return plain_text(text).encode(errors="replace")[:limit_bytes].decode(errors="ignore")
+
+
+def _keyword(name: str, word: str | None) -> Attribute:
+    if word is not None and len(word.encode(errors="replace")) > LONGEST_NAME:
+        raise _unwritable(name, word)
+    return attribute(name, Tag.KEYWORD, word)
+
+
+def _enum(name: str, word: str | None, numbers: dict[str, int]) -> int | None:
+    if word is not None and word not in numbers:
+        raise _unwritable(name, word)
+    return None if word is None else numbers[word]
+
+
+def _unwritable(name: str, word: str) -> PrinterRejectedError:
+    message = f"IPP has no {name} {plain_text(word)[:60]}"
+    return PrinterRejectedError(message, reason="unsupported-attributes-or-values")
+
+
+def _option_text(name: str, value: Value) -> str | None:
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() if name == "copies":
+            return f"1-{value}"
+        case int():
+            return _ENUM_KEYWORDS.get(name, {}).get(value, str(value))
+        case Range():
+            return f"{value.lower}-{value.upper}"
+    return plain_text(value) or None
+
+
+def _parse_uuid(text: str) -> str | None:
+    found = _UUID.fullmatch(text.lower())
+    return found[1] if found and found[1] != _NO_UUID else None
+
+
+def _reasons(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for text in texts if text not in ("", "none")))[:_MOST_REASONS]
+
+
+def _count(number: int | None) -> int | None:
+    return None if number is None or number < 0 else number
+
+
+def _printer_state(number: int | None) -> PrinterState:
+    return next((state for state in PrinterState if state == number), PrinterState.UNKNOWN)
+
+
+def _job_state(number: int | None) -> JobState | None:
+    return next((state for state in JobState if state == number), None)

@@ -1,0 +1,347 @@
+"""Speak HTTP: the only file that knows requests and urllib3.
+
+A printer can hold its peer in three ways, and each has a limit here: it takes the document slowly (it is out of
+paper: patience, with a beat), it answers slowly (one deadline for the whole answer, however it drips), it answers
+without end (a limit of decoded bytes). What failed is told as one of two errors, because a caller has one question:
+may some of the request have arrived?
+"""
+
+from __future__ import annotations
+
+import functools
+import http.client
+import io
+import socket
+import sys
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, cast
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from requests.auth import HTTPBasicAuth
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError as Urllib3Error
+from urllib3.exceptions import InsecureRequestWarning, NewConnectionError
+
+from agent import __version__
+from agent.errors import AnswerLostError, ConnectFailedError, TransportError
+from agent.upload import BLOCK_BYTES, Upload
+
+DEFAULT_LIMIT_BYTES = 4_194_304
+STALL_SECONDS = 300.0
+"""How long a peer may take none of a body: a printer that is out of paper stops reading."""
+BEAT_SECONDS = 5.0
+SHORTEST_WAIT_SECONDS = 0.001
+MESSAGE_LIMIT = 200
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+# The three that are ConnectionError itself, or SSLError, are told apart by `_is_unconnected`.
+TRANSLATION: Mapping[type[Exception], type[TransportError]] = MappingProxyType(
+    {
+        requests.exceptions.ChunkedEncodingError: AnswerLostError,
+        requests.exceptions.ConnectTimeout: ConnectFailedError,
+        requests.exceptions.ConnectionError: AnswerLostError,
+        requests.exceptions.ContentDecodingError: AnswerLostError,
+        requests.exceptions.HTTPError: AnswerLostError,
+        requests.exceptions.InvalidHeader: ConnectFailedError,
+        requests.exceptions.InvalidJSONError: AnswerLostError,
+        requests.exceptions.InvalidProxyURL: ConnectFailedError,
+        requests.exceptions.InvalidSchema: ConnectFailedError,
+        requests.exceptions.InvalidURL: ConnectFailedError,
+        requests.exceptions.JSONDecodeError: AnswerLostError,
+        requests.exceptions.MissingSchema: ConnectFailedError,
+        requests.exceptions.ProxyError: ConnectFailedError,
+        requests.exceptions.ReadTimeout: AnswerLostError,
+        requests.exceptions.RequestException: AnswerLostError,
+        requests.exceptions.RetryError: AnswerLostError,
+        requests.exceptions.SSLError: AnswerLostError,
+        requests.exceptions.StreamConsumedError: AnswerLostError,
+        requests.exceptions.Timeout: AnswerLostError,
+        requests.exceptions.TooManyRedirects: AnswerLostError,
+        requests.exceptions.URLRequired: ConnectFailedError,
+        requests.exceptions.UnrewindableBodyError: AnswerLostError,
+        Urllib3Error: AnswerLostError,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole HTTP answer. The names of `headers` are case-insensitive where they come from `HttpClient`."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class HttpClient:
+    """Exchanges with HTTP servers over pooled connections; safe in several threads.
+
+    No redirect is followed, no cookie is kept, nothing is taken from the environment.
+
+    Args:
+        connect_timeout_seconds: for connecting, with the TLS handshake.
+        read_timeout_seconds: for a whole answer, once the request is sent.
+        verify: True for the system's authorities, a file of certificates, or False where a certificate proves nothing.
+        basic: login and password.
+        bearer: a token.
+        client_certificate: the files of a certificate and of its key.
+        proxy: the URL of an HTTP proxy.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect_timeout_seconds: float = 5.0,
+        read_timeout_seconds: float = 30.0,
+        verify: bool | Path = True,
+        basic: tuple[str, str] | None = None,
+        bearer: str | None = None,
+        client_certificate: tuple[Path, Path] | None = None,
+        proxy: str | None = None,
+    ) -> None:
+        self._connect_timeout_seconds = connect_timeout_seconds
+        self._read_timeout_seconds = read_timeout_seconds
+        self._session = _session(verify, proxy)
+        if basic is not None:
+            self._session.auth = HTTPBasicAuth(basic[0].encode(), basic[1].encode())
+        if bearer is not None:
+            self._session.headers["Authorization"] = f"Bearer {bearer}"
+        if client_certificate is not None:
+            self._session.cert = (str(client_certificate[0]), str(client_certificate[1]))
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] = NO_HEADERS,
+        body: bytes | Upload | None = None,
+        limit_bytes: int = DEFAULT_LIMIT_BYTES,
+        timeout_seconds: float | None = None,
+    ) -> Answer:
+        """Send a request and read its whole answer, whatever its status.
+
+        Args:
+            method: `GET`, `POST`, …
+            url: absolute, `http` or `https`.
+            headers: beside those of the client.
+            body: bytes, or a document read while it is sent. An `Upload` always gets a new connection.
+            limit_bytes: the most that the answer's decoded body may have.
+            timeout_seconds: for the whole answer, once the request is sent; the client's own unless given.
+
+        Raises:
+            ConnectFailedError: nothing was sent.
+            AnswerLostError: something may have been sent, and no whole answer came.
+        """
+        limit_seconds = timeout_seconds or self._read_timeout_seconds
+        before = sys.exception()
+        try:
+            with self._open(method, url, headers, body, limit_seconds) as response:
+                return Answer(response.status_code, response.headers, _read(response, limit_bytes))
+        except (requests.RequestException, Urllib3Error) as exc:
+            raise _translated(exc, f"{method} {url.partition('?')[0]}", before) from exc
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        self._session.close()
+
+    def _open(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | Upload | None, limit_seconds: float
+    ) -> requests.Response:
+        send = functools.partial(
+            self._session.request,
+            method,
+            url,
+            headers=headers,
+            data=body or None,
+            timeout=(min(self._connect_timeout_seconds, limit_seconds), limit_seconds),
+            allow_redirects=False,
+            stream=True,
+        )
+        try:
+            return send()
+        except requests.ConnectionError as exc:
+            if body is not None or method not in {"GET", "HEAD"} or _is_unconnected(exc):
+                raise
+            return send()  # a kept connection had gone stale; asking twice changes nothing at the peer
+
+
+def _session(verify: bool | Path, proxy: str | None) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.headers.update({"User-Agent": f"printos-agent/{__version__}", "Accept-Encoding": "gzip, deflate"})
+    session.verify = str(verify) if isinstance(verify, Path) else verify
+    if verify is False:
+        warnings.filterwarnings("ignore", category=InsecureRequestWarning)
+    adapter = HTTPAdapter()
+    adapter.poolmanager = _limited(urllib3.PoolManager(blocksize=BLOCK_BYTES))
+    if proxy is not None:
+        session.proxies = {"http": proxy, "https": proxy}
+        _limited(adapter.proxy_manager_for(proxy, blocksize=BLOCK_BYTES))
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session
+
+
+def _read(response: requests.Response, limit_bytes: int) -> bytes:
+    body = bytearray()
+    for chunk in response.iter_content(65_536):
+        body += chunk
+        if len(body) > limit_bytes:
+            raise requests.RequestException(f"the answer is over {limit_bytes} bytes")
+    return bytes(body)
+
+
+def _is_unconnected(exc: Exception) -> bool:
+    """Whether the connection itself failed, as `_Patient.connect` says it, however deep that was wrapped."""
+    cause: object = exc.args[0] if exc.args else None
+    return isinstance(exc, requests.ConnectTimeout) or isinstance(getattr(cause, "reason", cause), NewConnectionError)
+
+
+def _translated(exc: Exception, what: str, before: BaseException | None) -> TransportError:
+    kind = next(TRANSLATION[base] for base in type(exc).__mro__ if base in TRANSLATION)
+    if _is_unconnected(exc):
+        kind = ConnectFailedError
+    return kind(f"{what}: {_first_cause(exc, before)}")
+
+
+def _first_cause(exc: BaseException, before: BaseException | None) -> str:
+    """Say what was at the bottom of it: the layers above only repeat it, with the URL and what may be secret in it.
+
+    `before` is an exception that the caller was already dealing with, which had nothing to do with it.
+    """
+    while (below := exc.__cause__ or exc.__context__) is not None and below is not before:
+        exc = below
+    text = "".join(letter for letter in str(exc) if letter.isprintable())[:MESSAGE_LIMIT]
+    return text or type(exc).__name__
+
+
+class _TimedReader(io.RawIOBase):
+    """What a socket receives until a deadline: the standard library's limit holds for each piece, never the whole.
+
+    `watch` is called while nothing comes, ever more rarely, and with each piece that comes.
+    """
+
+    def __init__(self, sock: socket.socket, *, seconds: float, watch: Callable[[socket.socket], None]) -> None:
+        self._sock = sock
+        self._hold = sock.makefile("rb", buffering=0)  # keeps the socket open until the answer is closed
+        self._deadline = time.monotonic() + seconds
+        self._watch = watch
+        self._pause_seconds = SHORTEST_WAIT_SECONDS
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Receive into `buffer`; TimeoutError when the deadline has passed."""
+        while (left := self._deadline - time.monotonic()) > 0:
+            self._sock.settimeout(min(left, self._pause_seconds))
+            try:
+                count = self._sock.recv_into(buffer)
+            except TimeoutError:
+                self._pause_seconds = min(2 * self._pause_seconds, BEAT_SECONDS)
+                self._watch(self._sock)
+            else:
+                self._watch(self._sock)
+                return count
+        raise TimeoutError("the answer took too long")
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._hold.close()
+        super().close()
+
+
+@dataclass(frozen=True, slots=True)
+class _TimedSocket:
+    """The one method of a socket that `http.client.HTTPResponse` calls."""
+
+    reader: _TimedReader
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self.reader)
+
+
+class _Patient(HTTPConnection):
+    """A connection with the limits of this file; urllib3 has no other place for them than a subclass."""
+
+    _beat: Callable[[], None] = staticmethod(lambda: None)
+    _watch: Callable[[socket.socket], None] = staticmethod(lambda _sock: None)
+    _is_used = False
+
+    def connect(self) -> None:
+        """Connect; every failure, of the TLS handshake and the proxy as well, is NewConnectionError."""
+        self.response_class = http.client.HTTPResponse
+        self._is_used = False
+        try:
+            super().connect()
+        except (OSError, http.client.HTTPException, Urllib3Error) as exc:
+            raise NewConnectionError(self, str(exc)) from exc
+
+    def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
+        """Send a request; a document never rides on a kept connection, whose death would leave its fate unknown."""
+        self._beat, self._watch = staticmethod(lambda: None), staticmethod(lambda _sock: None)
+        if isinstance(body, Upload):
+            self._beat, self._watch = body.on_progress, body.watch
+            if self._is_used:
+                self.close()
+        super().request(method, url, body, *args, **kwargs)
+
+    def send(self, data: Any) -> None:
+        """Send `data`, waiting as long as the peer takes some of it every now and then."""
+        if self.sock is None:
+            self.connect()
+        _send_patiently(self.sock, data, self._beat)
+
+    def getresponse(self) -> Any:
+        """Read the head of the answer, with one deadline for the head and the body together."""
+        self._is_used = True
+        seconds = cast("float", self.timeout)
+
+        def timed(sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
+            reader = _TimedReader(sock, seconds=seconds, watch=self._watch)
+            return http.client.HTTPResponse(cast("socket.socket", _TimedSocket(reader)), *args, **kwargs)
+
+        self.response_class = cast("type[http.client.HTTPResponse]", timed)
+        return super().getresponse()
+
+
+class _PatientTls(_Patient, HTTPSConnection):
+    """The same over TLS."""
+
+
+class _PlainPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Patient
+
+
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _PatientTls
+
+
+def _limited(manager: urllib3.PoolManager) -> urllib3.PoolManager:
+    manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
+    return manager
+
+
+def _send_patiently(sock: socket.socket, data: bytes, beat: Callable[[], None]) -> None:
+    view = memoryview(data)
+    sock.settimeout(BEAT_SECONDS)
+    stalled_at = time.monotonic() + STALL_SECONDS
+    while view:
+        try:
+            view = view[sock.send(view) :]
+            stalled_at = time.monotonic() + STALL_SECONDS
+        except TimeoutError:
+            beat()
+            if time.monotonic() > stalled_at:
+                raise

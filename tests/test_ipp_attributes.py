@@ -1,0 +1,257 @@
+"""What real printers say by IPP, told in the agent's words, and what hostile ones say, survived."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.drivers.ipp_attributes import (
+    job_attributes,
+    job_name,
+    parse_device_id,
+    parse_identity,
+    parse_job,
+    parse_reading,
+)
+from agent.drivers.ipp_message import parse_message
+from agent.drivers.ipp_supplies import parse_supplies
+from agent.drivers.ipp_values import Attribute, Attributes, GroupTag, Range, Tag, attribute
+from agent.errors import PrinterRejectedError
+from agent.model import Identity, JobOptions, JobReading, JobState, PrinterState, Reading, Supply
+from tests.ipp_parts import make_job
+
+
+def _read(recordings: Path, name: str) -> Reading:
+    content = (recordings / "ipp" / name).read_bytes()
+    return parse_reading(parse_message(content).group(GroupTag.PRINTER))
+
+
+def _group(*items: Attribute) -> Attributes:
+    return Attributes(items)
+
+
+def test_an_officejet_is_told_truly(recordings: Path) -> None:
+    """The HP 6830 says who it is, that its inks are low, and what it can do."""
+    reading = _read(recordings, "get-printer-attributes-hp6830.bin")
+    assert reading.identity == Identity(
+        uuid="1c852a4d-b800-1f08-abcd-5820b1decccd",
+        serial="TH55R620W0",
+        make_and_model="HP Officejet Pro 6830",
+        name="HP Officejet Pro 6830 [DECCCD]",
+    )
+    assert (reading.status.state, reading.status.state_reasons) == (PrinterState.IDLE, ("marker-supply-low-warning",))
+    assert [(supply.description, supply.colorant, supply.percent) for supply in reading.status.supplies] == [
+        ("magenta ink", "magenta", 20.0),
+        ("cyan ink", "cyan", 20.0),
+        ("yellow ink", "yellow", 20.0),
+        ("black ink", "black", 20.0),
+    ]
+
+
+def test_an_officejets_abilities_are_told_in_keywords(recordings: Path) -> None:
+    """Enums become keywords, a range stays a range, and the document formats keep their order."""
+    capabilities = _read(recordings, "get-printer-attributes-hp6830.bin").capabilities
+    assert capabilities.document_formats[:2] == ("application/vnd.hp-PCL", "image/jpeg")
+    assert capabilities.options["print-quality"] == ("draft", "normal", "high")
+    assert capabilities.options["copies"] == ("1-99",)
+
+
+def test_a_photo_printer_is_told_truly(recordings: Path) -> None:
+    """The Epson XP-6000 has five inks, and a serial and a firmware version of its own."""
+    reading = _read(recordings, "get-printer-attributes-epsonxp6000.bin")
+    assert reading.identity == Identity(
+        uuid="cfe92100-67c4-11d4-a45f-f8d027761251",
+        serial="583434593035343012",
+        make_and_model="EPSON XP-6000 Series",
+        name="EPSON XP-6000 Series",
+        firmware="20.44.NU25M7",
+    )
+    assert [(supply.supply_type, supply.colorant, supply.percent) for supply in reading.status.supplies] == [
+        ("ink-cartridge", "photo-black", 27.0),
+        ("ink-cartridge", "cyan", 99.0),
+        ("ink-cartridge", "magenta", 83.0),
+        ("ink-cartridge", "yellow", 6.0),
+        ("ink-cartridge", "black", 64.0),
+    ]
+
+
+def test_a_sleeping_kyocera_is_idle_and_its_waste_box_empty(recordings: Path) -> None:
+    """`none` is no reason, and marker-levels 0 of a waste box is 0 % full with all the room left."""
+    status = _read(recordings, "Kyocera-ECOSYS-M2040dn-Printer-Attributes.ipp").status
+    assert (status.state, status.state_reasons, status.accepting_jobs) == (PrinterState.IDLE, (), True)
+    assert status.supplies == (
+        Supply("Black TK-1170", "toner", "consumed", "black", "percent", 84, 100),
+        Supply("Waste Toner Box", "waste-toner", "receptacle", None, "percent", 100, 100),
+    )
+    assert status.supplies[1].percent == 0.0
+
+
+def test_a_kyoceras_serial_has_another_key(recordings: Path) -> None:
+    """The serial stands in the IEEE-1284 device id, here as SER."""
+    assert _read(recordings, "Kyocera-ECOSYS-M2040dn-Printer-Attributes.ipp").identity.serial == "VCF9192281"
+
+
+def test_a_finished_job_is_told_truly(recordings: Path) -> None:
+    """A Get-Jobs answer has state, reasons, count and message of a job."""
+    content = (recordings / "ipp" / "get-jobs-kyocera-ecosys-m2540dn-000.bin").read_bytes()
+    (job,) = parse_message(content).all_groups(GroupTag.JOB)
+    message = "completed : job-completed-successfully"
+    assert parse_job(job) == JobReading(JobState.COMPLETED, "1000", ("job-completed-successfully",), 3, message)
+
+
+@pytest.mark.parametrize("level", [-1, -2, -3, 101])
+def test_a_level_that_is_no_level_is_unknown(level: int) -> None:
+    """The Printer-MIB's sentinels never become numbers."""
+    group = _group(attribute("marker-names", Tag.NAME, "Black"), attribute("marker-levels", Tag.INTEGER, level))
+    assert [(supply.level, supply.percent) for supply in parse_supplies(group)] == [(None, None)]
+
+
+def test_marker_lists_of_unequal_length_keep_what_is_known() -> None:
+    """A name without a level is a supply of unknown level, a level without a name has one by its place."""
+    group = _group(
+        attribute("marker-names", Tag.NAME, "Cyan", "Magenta"),
+        attribute("marker-types", Tag.KEYWORD, "toner"),
+        attribute("marker-levels", Tag.INTEGER, 7),
+    )
+    told = [(supply.description, supply.supply_type, supply.level) for supply in parse_supplies(group)]
+    assert told == [("Cyan", "toner", 7), ("Magenta", "unknown", None)]
+
+
+def test_printer_supply_keeps_the_printers_units() -> None:
+    """PWG 5100.13's printer-supply is told with its capacity and unit, the Printer-MIB's names as keywords."""
+    octets = b"type=tonerCartridge;maxcapacity=5000;level=1250;unit=tenthsOfGrams;colorantname=cyan;"
+    group = _group(attribute("printer-supply", Tag.OCTET_STRING, octets))
+    expected = Supply("Cyan toner cartridge", "toner-cartridge", "consumed", "cyan", "tenths-of-grams", 1250, 5000)
+    assert parse_supplies(group) == (expected,)
+    assert expected.percent == 25.0
+
+
+def test_a_waste_box_by_printer_supply_tells_the_room_left() -> None:
+    """printer-supply's level of a receptacle is the Printer-MIB's: the room left."""
+    octets = b"type=wasteToner;maxcapacity=100;level=25;class=receptacleThatIsFilled;unit=percent;"
+    (supply,) = parse_supplies(_group(attribute("printer-supply", Tag.OCTET_STRING, octets)))
+    assert (supply.supply_class, supply.level, supply.percent) == ("receptacle", 25, 75.0)
+
+
+def test_printer_supply_stands_in_for_an_unknown_marker_level() -> None:
+    """Where marker-levels says -2, the other description of the same supply may know."""
+    octets = b"type=toner;maxcapacity=2000;level=500;class=supplyThatIsConsumed;unit=impressions;colorantname=#000000;"
+    group = _group(
+        attribute("marker-names", Tag.NAME, "TK-1"),
+        attribute("marker-levels", Tag.INTEGER, -2),
+        attribute("printer-supply", Tag.OCTET_STRING, octets),
+    )
+    assert parse_supplies(group) == (Supply("TK-1", "toner", "consumed", "black", "impressions", 500, 2000),)
+
+
+def test_a_printer_supply_that_is_none_is_left_out() -> None:
+    """Octets that are no supply spoil no other supply."""
+    values = (b"\xff\x00", b"", b"type=ink;level=abc;maxcapacity=-2;unit=percent")
+    supplies = parse_supplies(_group(attribute("printer-supply", Tag.OCTET_STRING, *values)))
+    assert supplies == (Supply("Ink", "ink", "consumed", None, "percent", None, 100),)
+
+
+def test_a_printer_can_not_claim_supplies_without_end() -> None:
+    """The number of supplies is limited."""
+    group = _group(attribute("marker-levels", Tag.INTEGER, *range(1000)))
+    assert len(parse_supplies(group)) == 64
+
+
+@pytest.mark.parametrize(
+    "uuid",
+    ["urn:uuid:00000000-0000-0000-0000-000000000000", "urn:uuid:1234", "not a uuid", ""],
+)
+def test_a_uuid_that_identifies_nobody_is_none(uuid: str) -> None:
+    """Two printers must not become one because both send a placeholder."""
+    assert parse_identity(_group(attribute("printer-uuid", Tag.URI, uuid))).uuid is None
+
+
+def test_a_uuid_is_compared_in_lower_case() -> None:
+    """The URN prefix goes, and so do capitals."""
+    group = _group(attribute("printer-uuid", Tag.URI, "urn:uuid:1C852A4D-B800-1F08-ABCD-5820B1DECCCD"))
+    assert parse_identity(group).uuid == "1c852a4d-b800-1f08-abcd-5820b1decccd"
+
+
+@pytest.mark.parametrize(
+    ("device_id", "serial"),
+    [
+        ("MFG:X;SN:A1;", "A1"),
+        ("MFG:X;SERN:A2;", "A2"),
+        ("mfg:X;ser:A3", "A3"),
+        ("SN:000000;SERIALNUMBER:A4;", "A4"),
+        ("SN:XXXXXXXXXX;", None),
+        ("SN:", None),
+        (";;:;=", None),
+    ],
+)
+def test_a_serial_is_found_under_each_of_its_keys(device_id: str, serial: str | None) -> None:
+    """Makers spell the key of the serial in several ways, and some fill it with noughts."""
+    assert parse_identity(_group(attribute("printer-device-id", Tag.TEXT, device_id))).serial == serial
+
+
+def test_make_and_model_fall_back_on_the_device_id() -> None:
+    """Long and short keys of a device id mean the same."""
+    assert parse_device_id("MANUFACTURER:HP;MODEL:LaserJet 4;")["MDL"] == "LaserJet 4"
+    group = _group(attribute("printer-device-id", Tag.TEXT, "MANUFACTURER:HP;MODEL:LaserJet 4;"))
+    assert parse_identity(group).make_and_model == "HP LaserJet 4"
+
+
+def test_nonsense_becomes_unknown_and_the_rest_is_kept() -> None:
+    """A malformed part is null, and does not hide the others."""
+    status = parse_reading(
+        _group(
+            attribute("printer-state", Tag.ENUM, 99),
+            attribute("printer-state-reasons", Tag.KEYWORD, "none", "", "media-jam-error", "media-jam-error"),
+            attribute("printer-impressions-completed", Tag.INTEGER, -2),
+            attribute("printer-media-sheets-completed", Tag.INTEGER, 12),
+        )
+    ).status
+    assert (status.state, status.state_reasons) == (PrinterState.UNKNOWN, ("media-jam-error",))
+    assert (status.impressions_completed, status.media_sheets_completed) == (None, 12)
+
+
+def test_a_job_state_that_is_none_is_unknown() -> None:
+    """A state out of range is not guessed at."""
+    assert parse_job(_group(attribute("job-state", Tag.ENUM, 17), attribute("job-id", Tag.INTEGER, 3))).state is None
+
+
+def test_options_are_written_as_ipp_has_them() -> None:
+    """Keywords, enums and ranges each have their syntax, and what wasn't asked for isn't sent."""
+    options = JobOptions(
+        copies=2,
+        sides="two-sided-long-edge",
+        page_ranges=((1, 3), (7, 7)),
+        print_quality="high",
+        finishings=("staple",),
+    )
+    assert job_attributes(options) == (
+        attribute("copies", Tag.INTEGER, 2),
+        attribute("sides", Tag.KEYWORD, "two-sided-long-edge"),
+        attribute("page-ranges", Tag.RANGE_OF_INTEGER, Range(1, 3), Range(7, 7)),
+        attribute("print-quality", Tag.ENUM, 5),
+        attribute("finishings", Tag.ENUM, 4),
+    )
+    assert job_attributes(JobOptions()) == ()
+
+
+@pytest.mark.parametrize("options", [JobOptions(finishings=("origami",)), JobOptions(media="x" * 256)])
+def test_an_option_that_ipp_can_not_say_is_refused(options: JobOptions) -> None:
+    """What has no IPP form is refused before anything is sent."""
+    with pytest.raises(PrinterRejectedError) as refusal:
+        job_attributes(options)
+    assert refusal.value.reason == "unsupported-attributes-or-values"
+
+
+def test_a_long_name_keeps_its_token(tmp_path: Path) -> None:
+    """A name is cut to 255 octets without losing the word by which the job is found again."""
+    (name,) = (value.value for value in job_name(make_job(tmp_path, name="ü" * 300)).values)
+    assert isinstance(name, str)
+    assert len(name.encode()) <= 255
+    assert name.split()[-1] == "order-17"
+
+
+def test_a_job_name_is_one_line(tmp_path: Path) -> None:
+    """Control characters from a ticket don't reach the printer's panel."""
+    assert job_name(make_job(tmp_path, name="a\r\nb\x1b")) == attribute("job-name", Tag.NAME, "a b order-17")
+    assert job_name(make_job(tmp_path)) == attribute("job-name", Tag.NAME, "order-17")

@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.drivers import printer_mib as mib
+from agent.drivers.printer_identity import is_printer, parse_identity
+from agent.drivers.printer_makes import enterprise_oid
+from agent.drivers.printer_mib import identifier, text
+from agent.drivers.printer_status import parse_status
+from agent.drivers.snmp_message import Missing, Oid, Value, oid
+from agent.model import PrinterState, PrinterStatus, Supply
+
+HP_DEVICE_ID = enterprise_oid("11.2.3.9.1.1.7.0")
+LINUX = oid("1.3.6.1.4.1.8072.3.2.10")
+
+
+def status_of(errors: bytes = b"\0", *, printer: int | None = None, device: int = 2) -> PrinterStatus:
+    """Parse the status of a printer with these error bits, hrPrinterStatus and hrDeviceStatus."""
+    values: dict[Oid, Value] = {
+        (*mib.HR_PRINTERS, mib.HR_PRINTER_DETECTED_ERROR_STATE, 1): errors,
+        (*mib.HR_PRINTERS, mib.HR_PRINTER_STATUS, 1): printer,
+        (*mib.DEVICES, mib.HR_DEVICE_STATUS, 1): device,
+    }
+    return parse_status(values)
+
+
+def alert(severity: int, code: int, description: str = "", *, group: int = 1) -> tuple[str, ...]:
+    """Parse the reasons that one row of prtAlertTable gives."""
+    columns: dict[int, Value] = {
+        mib.ALERT_SEVERITY: severity,
+        mib.ALERT_GROUP: group,
+        mib.ALERT_CODE: code,
+        mib.ALERT_DESCRIPTION: description.encode(),
+    }
+    return parse_status({(*mib.ALERTS, column, 1, 77): value for column, value in columns.items()}).state_reasons
+
+
+def supply(**cells: Value) -> Supply:
+    """Parse a printer's only supply: `type`, `class_`, `description`, `unit`, `capacity`, `level`, `colorant`."""
+    columns = {
+        "colorant": mib.SUPPLY_COLORANT_INDEX,
+        "class_": mib.SUPPLY_CLASS,
+        "type": mib.SUPPLY_TYPE,
+        "description": mib.SUPPLY_DESCRIPTION,
+        "unit": mib.SUPPLY_UNIT,
+        "capacity": mib.SUPPLY_MAX_CAPACITY,
+        "level": mib.SUPPLY_LEVEL,
+    }
+    values = {(*mib.SUPPLIES, columns[name], 1, 5): value for name, value in cells.items()}
+    (found,) = parse_status({**values, (*mib.COLORANTS, mib.COLORANT_VALUE, 1, 2): b"cyan"}).supplies
+    return found
+
+
+# State and reasons
+
+
+@pytest.mark.parametrize("errors", [b"\x04", b"\x04\x00"])
+def test_a_jam_is_told_by_its_pwg_keyword(errors: bytes) -> None:
+    """Bit 5 from the left, in one byte or two, and the printer has stopped."""
+    status = status_of(errors, printer=1, device=5)
+    assert (status.state, status.state_reasons) == (PrinterState.STOPPED, ("media-jam-error",))
+
+
+def test_error_bits_that_look_like_a_space_are_not_text() -> None:
+    """0x20 is lowToner."""
+    assert status_of(b" ").state_reasons == ("toner-low-warning",)
+
+
+def test_the_second_byte_of_error_bits_is_read() -> None:
+    """Bit 12 is outputFull."""
+    assert status_of(b"\x00\x08").state_reasons == ("output-area-full-error",)
+
+
+@pytest.mark.parametrize(
+    ("printer", "device", "state"),
+    [
+        (3, 2, PrinterState.IDLE),
+        (4, 2, PrinterState.PROCESSING),
+        (5, 5, PrinterState.PROCESSING),
+        (1, 2, PrinterState.IDLE),
+        (1, 5, PrinterState.STOPPED),
+        (None, 2, PrinterState.UNKNOWN),
+        (None, 5, PrinterState.STOPPED),
+        (2, 2, PrinterState.UNKNOWN),
+    ],
+)
+def test_the_state_weighs_printer_and_device_status(printer: int | None, device: int, state: PrinterState) -> None:
+    """`other` on a running device is sleep; without hrPrinterStatus nobody knows whether it prints."""
+    assert status_of(printer=printer, device=device).state is state
+
+
+def test_an_idle_printer_with_one_empty_tray_is_idle() -> None:
+    """It says itself that it could print."""
+    assert status_of(b"\x40", printer=3, device=3).state is PrinterState.IDLE
+
+
+def test_an_idle_printer_with_an_open_door_has_stopped() -> None:
+    """Whatever it says, nothing can be printed."""
+    assert status_of(b"\x08", printer=3, device=3).state is PrinterState.STOPPED
+
+
+@pytest.mark.parametrize(
+    ("severity", "code", "description"),
+    [
+        pytest.param(0, 0, "Sleep", id="Brother's sleep, its code in the wrong column"),
+        pytest.param(1, 1, "Idle", id="Epson's row that is always there"),
+        pytest.param(4, 503, "", id="Kyocera's power-up for ever"),
+        pytest.param(5, 1001, "", id="Kyocera's warming up for ever"),
+        pytest.param(1, 35078, "启用睡眠模式", id="a vendor's sleep code"),
+        pytest.param(3, 40000, "Sleep", id="sleep that calls itself critical"),
+        pytest.param(4, 35000, "Tray 2 changed", id="a vendor's own warning"),
+    ],
+)
+def test_a_row_of_the_alert_table_that_is_no_fault_is_no_reason(severity: int, code: int, description: str) -> None:
+    """The table also holds events, states and rows that mean nothing."""
+    assert alert(severity, code, description) == ()
+
+
+def test_alerts_are_told_with_their_severity() -> None:
+    """Critical is an error; a binary change event is a warning."""
+    assert alert(3, 8, "Paper jam") == ("media-jam-error",)
+    assert alert(5, 1105, "Ink is low.", group=11) == ("marker-ink-almost-empty-warning",)
+    assert alert(4, 13, "Tray 2 empty", group=8) == ("media-empty-warning",)
+
+
+def test_a_vendors_own_critical_alert_is_told_as_other() -> None:
+    """It has stopped for a reason that no standard names."""
+    assert alert(3, 40123, "Call service E-52") == ("other-error",)
+
+
+def test_one_fault_told_twice_is_one_reason_with_the_worse_severity() -> None:
+    """Bits and alerts often tell the same."""
+    row = {mib.ALERT_SEVERITY: 4, mib.ALERT_CODE: 8}
+    values: dict[Oid, Value] = {(*mib.ALERTS, column, 1, 1): value for column, value in row.items()}
+    values[(*mib.HR_PRINTERS, mib.HR_PRINTER_DETECTED_ERROR_STATE, 1)] = b"\x04"
+    assert parse_status(values).state_reasons == ("media-jam-error",)
+
+
+# Supplies and counters
+
+
+@pytest.mark.parametrize(
+    ("capacity", "level"), [(-2, -3), (-1, -1), (100, -3), (100, -2), (None, -3), (0, 0), (-2, 100)]
+)
+def test_a_level_that_is_not_known_gives_no_percentage(capacity: int | None, level: int) -> None:
+    """Other, unknown and some are not numbers."""
+    found = supply(description=b"Toner", type=3, capacity=capacity, level=level, unit=7)
+    assert found.percent is None
+    assert all(number is None or number >= 0 for number in (found.level, found.max_capacity))
+
+
+def test_a_percentage_without_a_capacity_is_of_a_hundred() -> None:
+    """Unit 19 is percent; a level above a hundred is none."""
+    assert supply(description=b"Toner", unit=19, capacity=-2, level=40).percent == 40.0
+    assert supply(description=b"Toner", unit=19, capacity=-2, level=140).percent is None
+
+
+def test_a_receptacle_is_told_by_how_full_it_is() -> None:
+    """Its level is the room that is left, by class, by type or by its name."""
+    assert supply(description=b"Box", class_=4, type=1, capacity=100, level=30).percent == 70.0
+    assert supply(description=b"Box", class_=3, type=8, capacity=6700, level=6030).percent == 10.0
+    assert supply(description=b"Waste Toner Container, PN 008R13061", capacity=100, level=5).percent == 95.0
+
+
+def test_a_supply_is_named_with_type_unit_and_colour() -> None:
+    """The colour comes from the colorant table where the text has none."""
+    found = supply(description=b"TK-5240", type=21, class_=3, unit=13, colorant=2, capacity=2000, level=1200)
+    assert (found.supply_type, found.unit, found.colorant) == ("toner-cartridge", "tenths-of-grams", "cyan")
+    assert (found.supply_class, found.percent) == ("consumed", 60.0)
+
+
+@pytest.mark.parametrize(
+    ("description", "colorant"),
+    [
+        (b"Toner (Black)", "black"),
+        (b"CANON Matte Black Ink Tank", "matte-black"),
+        (b"Light Cyan", "light-cyan"),
+        (b"TK-8527M", "magenta"),
+        (b"Fuser", None),
+    ],
+)
+def test_the_colour_is_found_in_the_description(description: bytes, colorant: str | None) -> None:
+    """By its words, or by the last letter of a part code."""
+    assert supply(description=description).colorant == colorant
+
+
+@pytest.mark.parametrize(
+    ("unit", "pages"), [(7, (500, None)), (8, (None, 500)), (11, (None, None)), (None, (None, None))]
+)
+def test_the_counter_keeps_its_unit(unit: int | None, pages: tuple[int | None, int | None]) -> None:
+    """Sheets are not impressions, and hours are no pages at all."""
+    status = parse_status({(*mib.MARKERS, 3, 1, 1): unit, (*mib.MARKERS, 4, 1, 1): 500})
+    assert (status.impressions_completed, status.media_sheets_completed) == pages
+
+
+# Text
+
+
+@pytest.mark.parametrize(
+    ("octets", "expected"),
+    [
+        (b"Black Cartridge\x00", "Black Cartridge"),
+        (b"ENERGIESPAREN   \rTROMMEL", "ENERGIESPAREN TROMMEL"),
+        ("黑色碳粉".encode(), "黑色碳粉"),
+        ("Büro".encode("latin-1"), "Büro"),
+        ("トナー".encode("shift_jis"), "トナー"),
+        ("Büro-Drucker é".encode()[:-1], "Büro-Drucker"),
+        (b"\x1b[31mred\x07", "[31mred"),
+        ("safe\u202egnp".encode(), "safe gnp"),
+        (b"x" * 500, "x" * 127),
+        (b" \x00", None),
+        (5, None),
+    ],
+)
+def test_text_is_decoded_cleaned_and_capped(octets: Value, expected: str | None) -> None:
+    """UTF-8, else Latin-1 or Shift-JIS; nothing that moves a terminal's cursor; 127 characters."""
+    assert text(octets) == expected
+
+
+@pytest.mark.parametrize("octets", [b"0000000", b"XXXX", b"N/A", b"unknown", b"", b"A12\n345", None])
+def test_a_serial_number_that_is_none_is_none(octets: Value) -> None:
+    """Placeholders, and numbers broken by control characters, would make two printers one."""
+    assert identifier(octets) is None
+
+
+# Whatever comes
+
+values = st.one_of(
+    st.none(),
+    st.integers(-(2**31), 2**64),
+    st.binary(max_size=40),
+    st.lists(st.integers(0, 2**32), max_size=9).map(tuple),
+    st.sampled_from(Missing),
+)
+entries = st.sampled_from(
+    [mib.DEVICES, mib.HR_PRINTERS, mib.MARKERS, mib.SUPPLIES, mib.COLORANTS, mib.ALERTS, mib.INTERFACES]
+)
+cells = st.tuples(entries, st.lists(st.integers(1, 9), max_size=3)).map(lambda cell: (*cell[0], *cell[1]))
+names = st.one_of(cells, st.sampled_from([*mib.IDENTITY_NAMES, HP_DEVICE_ID]))
+
+
+@given(st.dictionaries(names, values, max_size=30))
+def test_whatever_an_agent_answers_gives_a_model(answered: dict[Oid, Value]) -> None:
+    """Values of the wrong type, cells without rows, rows without an index: never an exception, never a bad number."""
+    identity, status = parse_identity(answered), parse_status(answered)
+    assert is_printer(answered) in (True, False)
+    assert all(len(told) <= 127 and told.isprintable() for told in (identity.name, identity.serial) if told)
+    assert all(supply.percent is None or 0 <= supply.percent <= 100 for supply in status.supplies)

@@ -1,0 +1,304 @@
+"""Find printers: take in what mDNS sees, sweep subnets by SNMP, ask what is new, and believe a move only when proved.
+
+`step` does one thing and may be run by a few threads at once, so that a slow host holds up one of them only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Network
+
+from agent.config_schema import PrinterConfig
+from agent.drivers.probe import Probe, default_uris
+from agent.errors import NotFoundError
+from agent.identity import contradict, proves
+from agent.loop import backoff
+from agent.model import Clock, Identity, Printer, Sighting, printer_id
+from agent.networks import addresses_of, hosts_of, is_loopback, is_within, sweepable
+from agent.registry import Registry, configured_printer
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS = 0.5
+ASK_AGAIN_SECONDS = 10.0
+ASK_AGAIN_CEILING_SECONDS = 3600.0
+WAITING_LIMIT = 4096
+
+Sweep = Callable[[Iterable[str]], Sequence[Sighting]]
+Examine = Callable[[str, Sequence[str]], Probe]
+
+
+class Sightings:
+    """What was seen and waits to be looked at; bounded, so that a noisy network costs no memory."""
+
+    def __init__(self) -> None:
+        self._waiting: queue.Queue[Sighting] = queue.Queue(WAITING_LIMIT)
+
+    def put(self, sighting: Sighting) -> None:
+        """Add a sighting; where too many wait it is dropped, for it will be seen again."""
+        try:
+            self._waiting.put_nowait(sighting)
+        except queue.Full:
+            log.debug("too much is seen at once; %s is left for later", sighting.host)
+
+    def take(self) -> Sighting | None:
+        """Take the oldest; None where nothing waits."""
+        try:
+            return self._waiting.get_nowait()
+        except queue.Empty:
+            return None
+
+
+class Unproved:
+    """Hosts that were seen and didn't prove to be printers: each is asked again, after a pause that grows to an hour.
+
+    A printer that starts announces itself before it can be asked, and mDNS tells of it only once.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._kept: dict[tuple[str, tuple[str, ...]], Waiting] = {}
+
+    def keep(self, sighting: Sighting) -> None:
+        """Have a sighting looked at again later."""
+        with self._lock:
+            key = (sighting.host, sighting.uris)
+            failures = self._kept[key].failures + 1 if key in self._kept else 1
+            pause = backoff(failures, base=ASK_AGAIN_SECONDS, ceiling=ASK_AGAIN_CEILING_SECONDS)
+            if key in self._kept or len(self._kept) < WAITING_LIMIT:
+                self._kept[key] = Waiting(sighting, failures, self._monotonic() + pause)
+
+    def drop(self, sighting: Sighting) -> None:
+        """Have it looked at no more."""
+        with self._lock:
+            self._kept.pop((sighting.host, sighting.uris), None)
+
+    def is_waiting(self, sighting: Sighting) -> bool:
+        """Whether the same was asked lately, to no avail."""
+        with self._lock:
+            kept = self._kept.get((sighting.host, sighting.uris))
+            return not sighting.gone and kept is not None and self._monotonic() < kept.due
+
+    def take_due(self) -> Sighting | None:
+        """Give a sighting whose pause is over, to one thread only; None where there is none."""
+        with self._lock:
+            for key, kept in self._kept.items():
+                if kept.due <= self._monotonic():
+                    self._kept[key] = replace(kept, due=self._monotonic() + ASK_AGAIN_CEILING_SECONDS)
+                    return kept.sighting
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A sighting that came to nothing `failures` times; `due` is monotonic."""
+
+    sighting: Sighting
+    failures: int
+    due: float
+
+
+class Discovery:
+    """Enters printers into the registry and keeps their addresses right.
+
+    Args:
+        registry: where they are entered.
+        sightings: what mDNS and the sweeps see.
+        sweep: asks many hosts by SNMP and gives those that are printers; None where that is switched off.
+        examine: asks one host everything.
+        subnets: the configured subnets to sweep; where there are none, the attached ones up to /22.
+        attached_subnets: gives the subnets that this machine is attached to now.
+        interval_seconds: the time between two sweeps.
+        ignore: addresses, networks, UUIDs and serials that are never taken in.
+        printers: the `[[printer]]`s of the configuration.
+        poll_soon: has the status of a printer read now: it said goodbye, came back, or moved.
+        now: the clock.
+        monotonic: seconds that only rise.
+    """
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        sightings: Sightings,
+        sweep: Sweep | None,
+        examine: Examine,
+        subnets: Sequence[str],
+        attached_subnets: Callable[[], Iterable[IPv4Network]],
+        interval_seconds: float,
+        ignore: Sequence[str],
+        printers: Sequence[PrinterConfig],
+        poll_soon: Callable[[str], None],
+        now: Clock,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._registry = registry
+        self._sightings = sightings
+        self._sweep = sweep
+        self._examine = examine
+        self._subnets = tuple(IPv4Network(subnet) for subnet in subnets)
+        self._attached_subnets = attached_subnets
+        self._interval_seconds = interval_seconds
+        self._ignore = tuple(entry.casefold() for entry in ignore)
+        self._configs = tuple(printers)
+        self._poll_soon = poll_soon
+        self._now = now
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._round_due = 0.0
+        self._unproved = Unproved(monotonic)
+
+    def step(self) -> float:
+        """Look at one sighting, or begin the round that is due; gives the seconds until there may be more to do."""
+        if self._claim_round():
+            self._begin_round()
+            return 0.0
+        sighting = self._sightings.take()
+        if sighting is None:
+            sighting = self._unproved.take_due()
+        elif self._unproved.is_waiting(sighting):
+            return 0.0
+        if sighting is None:
+            return IDLE_SECONDS
+        if not self._is_ignored(sighting.host, sighting.identity):
+            self._look(sighting)
+        return 0.0
+
+    def find(self, id_or_alias: str) -> Printer:
+        """Find a printer as the registry does; for an unknown name the configured ones are looked at first.
+
+        So a job that comes in the first moments finds its printer, and one for a printer that is off can wait.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        with contextlib.suppress(NotFoundError):
+            return self._registry.find(id_or_alias)
+        for config in self._configs:
+            sighting = _configured_sighting(config, self._now)
+            if sighting.uris and self._registry.recognise(sighting.identity, sighting.host, sighting.uris) is None:
+                self._look(sighting)
+        return self._registry.find(id_or_alias)
+
+    def _claim_round(self) -> bool:
+        """Whether a sweep is due; only one thread is told so."""
+        with self._lock:
+            if self._monotonic() < self._round_due:
+                return False
+            self._round_due = self._monotonic() + self._interval_seconds
+            return True
+
+    def _begin_round(self) -> None:
+        for config in self._configs:
+            if config.uris or config.host:
+                self._sightings.put(_configured_sighting(config, self._now))
+        if self._sweep is None:
+            return
+        subnets = self._subnets or sweepable(self._attached_subnets())
+        for sighting in self._sweep(hosts_of(subnets)):
+            self._sightings.put(sighting)
+
+    def _look(self, sighting: Sighting) -> None:
+        known = self._registry.recognise(sighting.identity, sighting.host, sighting.uris)
+        if sighting.gone:
+            self._unproved.drop(sighting)
+        elif known is None or known.host != sighting.host or _is_news(known, sighting):
+            self._ask(sighting)
+            return
+        elif sighting.source not in known.sources:
+            self._note_source(known, sighting.source)
+        if known is not None and known.online == sighting.gone:
+            self._poll_soon(known.id)
+
+    def _note_source(self, known: Printer, source: str) -> None:
+        self._registry.update(known.id, lambda printer: replace(printer, sources=(*printer.sources, source)))
+
+    def _ask(self, sighting: Sighting) -> None:
+        """Ask the host itself: what it says of itself is what counts. What comes to nothing is asked again later."""
+        probe = self._examine(sighting.host, _uris_to_ask(sighting))
+        found = _found(probe, sighting, self._now)
+        if found is None:
+            log.debug("%s was seen by %s and is no printer that can be read", sighting.host, sighting.source)
+        if found is not None and (self._is_ignored(found.host, found.identity) or self._enter(found, probe)):
+            self._unproved.drop(sighting)
+        else:
+            self._unproved.keep(sighting)
+
+    def _enter(self, found: Printer, probe: Probe) -> bool:
+        """Enter a printer; False where it claims to be one that is known elsewhere and that isn't proved."""
+        entered = self._registry.merge(found)
+        if entered.host == found.host or found.host in addresses_of(entered.host):
+            if not entered.online:
+                self._poll_soon(entered.id)
+            return True
+        proved = probe.printer is not None and proves(probe.printer.identity, entered.identity)
+        if not proved or self._still_answers(entered):
+            self._registry.report_conflict(entered.id, found.host)
+            return False
+        self._registry.move(entered.id, found)
+        self._poll_soon(entered.id)
+        return True
+
+    def _still_answers(self, known: Printer) -> bool:
+        """Whether a printer still answers as itself where it is known to be."""
+        there = self._examine(known.host, known.uris).printer
+        return there is not None and not contradict(there.identity, known.identity)
+
+    def _is_ignored(self, host: str, identity: Identity) -> bool:
+        own = {value.casefold() for value in (host, identity.uuid, identity.serial) if value}
+        return any(entry in own or is_within(host, entry) for entry in self._ignore)
+
+
+def _is_news(known: Printer, sighting: Sighting) -> bool:
+    """Whether a sighting of a printer at its place tells of an endpoint that isn't known to answer."""
+    return known.last_seen is None or not set(sighting.uris) <= set(known.uris)
+
+
+def _configured_sighting(config: PrinterConfig, now: Clock) -> Sighting:
+    printer = configured_printer(config, now)
+    return Sighting("config", printer.host, printer.uris, printer.identity)
+
+
+def _uris_to_ask(sighting: Sighting) -> tuple[str, ...]:
+    """Give what was seen and the usual places; of the configuration, and of mDNS on loopback, only what is named."""
+    is_complete = sighting.source == "config" or (sighting.source == "mdns" and is_loopback(sighting.host))
+    return sighting.uris if sighting.uris and is_complete else (*sighting.uris, *default_uris(sighting.host))
+
+
+def _found(probe: Probe, sighting: Sighting, now: Clock) -> Printer | None:
+    """Make a printer of what the host told, with what was announced where the host didn't tell."""
+    printer = probe.printer or _raw_printer(probe, sighting, now)
+    if printer is None:
+        return None
+    formats = printer.capabilities.document_formats or sighting.document_formats
+    told = sighting.identity
+    return replace(
+        printer,
+        identity=printer.identity if contradict(printer.identity, told) else printer.identity.or_else(told),
+        capabilities=replace(printer.capabilities, document_formats=formats),
+        sources=tuple(dict.fromkeys((sighting.source, *printer.sources))),
+    )
+
+
+def _raw_printer(probe: Probe, sighting: Sighting, now: Clock) -> Printer | None:
+    """Make a printer of an open raw port whose model was announced; a configured one is a printer even unreached."""
+    is_configured = sighting.source == "config" and bool(sighting.uris)
+    is_there = bool(probe.raw_uris)
+    if not is_configured and not (is_there and sighting.identity.make_and_model):
+        return None
+    return Printer(
+        id=printer_id(sighting.identity, (*sighting.uris, sighting.host)[0]),
+        identity=sighting.identity,
+        host=sighting.host,
+        uris=sighting.uris if is_configured else probe.raw_uris,
+        first_seen=now(),
+        online=is_there,
+        last_seen=now() if is_there else None,
+    )

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+
+from agent.config_schema import PrinterConfig
+from agent.drivers.choose import Complemented, Drivers, StatusSource
+from agent.drivers.snmp import SnmpClient
+from agent.endpoints import bracketed, host_of, with_drivers
+from agent.errors import NotFoundError, PrinterUnreachableError
+from agent.http import HttpClient
+from agent.model import Capabilities, Identity, Printer, PrinterState, PrinterStatus, Reading, Supply
+
+HOST = "192.0.2.7"
+IPP = f"ipp://{HOST}:631/ipp/print"
+IPPS = f"ipps://{HOST}:631/ipp/print"
+REST = f"http://{HOST}:8080/"
+SNMP = f"snmp://{HOST}"
+RAW = f"socket://{HOST}:9100"
+TONER = Supply("Black", "toner", level=1, max_capacity=2)
+
+
+def printer(*uris: str) -> Printer:
+    """Give a printer with these endpoints."""
+    return Printer("p1", Identity(name="Office"), HOST, uris, datetime(2026, 1, 2, tzinfo=UTC))
+
+
+@pytest.fixture
+def http() -> Iterator[HttpClient]:
+    """Give an HTTP client that nobody uses."""
+    client = HttpClient()
+    yield client
+    client.close()
+
+
+def drivers(http: HttpClient, *, snmp: SnmpClient | None = None, allowed: Sequence[str] = ()) -> Drivers:
+    """Give the drivers, with what the configuration allows."""
+    config = PrinterConfig(uuid="u", drivers=tuple(allowed))  # type: ignore[arg-type]  # names of drivers
+    return Drivers(snmp=snmp, http_for=lambda _: http, config_for=lambda _: config if allowed else None)
+
+
+@pytest.mark.parametrize(
+    ("uris", "names"),
+    [
+        ((RAW, SNMP, REST, IPPS), ("ipp", "ipp")),
+        ((RAW, SNMP, REST), ("hp-rest", "hp-rest")),
+        ((RAW, SNMP), ("snmp", "raw")),
+    ],
+)
+def test_the_best_protocol_that_a_printer_has_is_chosen(
+    http: HttpClient, uris: tuple[str, ...], names: tuple[str, str]
+) -> None:
+    """IPP, else HP REST, else SNMP for the status and raw for printing; the registry names the same."""
+    chosen, known = drivers(http, snmp=SnmpClient()), printer(*uris)
+    assert (chosen.status_source(known).name, chosen.print_target(known).name) == names
+    named = with_drivers(known)
+    assert (named.status_driver, named.print_driver) == names
+
+
+def test_the_configuration_overrules_the_choice(http: HttpClient) -> None:
+    """Only what it names is used, in its order."""
+    chosen, known = drivers(http, snmp=SnmpClient(), allowed=("snmp", "raw", "ipp")), printer(IPP, SNMP, RAW)
+    assert (chosen.status_source(known).name, chosen.print_target(known).name) == ("snmp", "raw")
+
+
+def test_a_printer_that_nothing_prints_on_is_told_clearly(http: HttpClient) -> None:
+    """SNMP tells a status and takes no document."""
+    with pytest.raises(NotFoundError, match=r"Office .* takes a document"):
+        drivers(http, snmp=SnmpClient()).print_target(printer(SNMP))
+
+
+def test_snmp_that_is_switched_off_is_not_used(http: HttpClient) -> None:
+    """A printer that only has SNMP then tells no status."""
+    with pytest.raises(NotFoundError, match="tells its status"):
+        drivers(http).status_source(printer(SNMP, RAW))
+
+
+def test_a_driver_is_built_once_for_a_uri(http: HttpClient) -> None:
+    """What it has learnt of its printer is kept; at a new address it is another."""
+    chosen = drivers(http)
+    assert chosen.print_target(printer(IPP)) is chosen.print_target(printer(IPP, RAW))
+    assert chosen.print_target(printer(IPP)) is not chosen.print_target(printer(IPP.replace(HOST, "192.0.2.8")))
+
+
+@dataclass
+class Told:
+    """A source that tells one thing."""
+
+    reading: Reading | None
+    name: str = "snmp"
+
+    def read(self) -> Reading:
+        """Tell it; None is a printer that doesn't answer."""
+        if self.reading is None:
+            raise PrinterUnreachableError("no answer")
+        return self.reading
+
+
+BARE = Reading(Identity(uuid="u"), PrinterStatus(PrinterState.IDLE, ("media-low-warning",)))
+RICH = Reading(
+    Identity(serial="CN1234"),
+    PrinterStatus(PrinterState.STOPPED, supplies=(TONER,), impressions_completed=7),
+    Capabilities(("application/pdf",)),
+)
+
+
+def complemented(second: Reading | None) -> Reading:
+    """Read a bare source with a second one behind it."""
+    source: StatusSource = Complemented(Told(BARE, "ipp"), Told(second))
+    assert source.name == "ipp"
+    return source.read()
+
+
+def test_supplies_that_one_protocol_does_not_tell_come_from_another() -> None:
+    """State and reasons stay those of the first."""
+    reading = complemented(RICH)
+    assert (reading.status.state, reading.status.state_reasons) == (PrinterState.IDLE, ("media-low-warning",))
+    assert (reading.status.supplies, reading.status.impressions_completed) == ((TONER,), 7)
+    assert (reading.identity, reading.capabilities) == (Identity(uuid="u", serial="CN1234"), RICH.capabilities)
+
+
+@pytest.mark.parametrize("second", [None, Reading(Identity(uuid="another"), RICH.status)])
+def test_a_second_source_that_is_silent_or_another_printer_adds_nothing(second: Reading | None) -> None:
+    """What the first told is enough."""
+    assert complemented(second) == BARE
+
+
+def test_a_second_source_is_not_asked_needlessly() -> None:
+    """Where the first tells supplies and a counter, nothing is missing."""
+    assert Complemented(Told(RICH), Told(None)).read() == RICH
+
+
+def test_ipv6_hosts_go_into_uris_and_come_out_again() -> None:
+    """In brackets, the zone escaped (RFC 6874)."""
+    assert host_of(f"ipp://{bracketed('fe80::1%2')}:631/") == "fe80::1%2"
+    assert host_of("ipp://[nonsense") == ""

@@ -1,0 +1,115 @@
+"""Finding printers with all real parts: mDNS, SNMP, IPP, the registry on its disk, the poller."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+
+from agent.discovery import Discovery, Sightings
+from agent.drivers.choose import Drivers
+from agent.drivers.probe import Prober
+from agent.drivers.snmp import SnmpClient
+from agent.http import HttpClient
+from agent.mdns import Browser
+from agent.model import Printer, PrinterState
+from agent.simulator.printer import PrinterOptions, SimulatedPrinter
+from agent.status import StatusPoller
+from tests.conftest import FakeClock
+from tests.test_registry import Bench
+
+LOOPBACK = "127.0.0.1"
+SECONDS = 20.0
+
+
+class Site:
+    """The agent's finding half, stepped by hand, on loopback."""
+
+    def __init__(self, path: Path, clock: FakeClock, snmp_port: int) -> None:
+        self.bench = Bench(path, clock)
+        self.registry = self.bench.registry
+        self.http = HttpClient(connect_timeout_seconds=2, read_timeout_seconds=5)
+        self.snmp = SnmpClient(port=snmp_port, timeout_seconds=0.5)
+        self.sightings = Sightings()
+        self.browser = Browser(interfaces=lambda: (LOOPBACK,), loopback=True, on_sighting=self.sightings.put)
+        drivers = Drivers(snmp=self.snmp, http_for=lambda _: self.http, config_for=self.registry.config_for)
+        prober = Prober(snmp=self.snmp, http_for=lambda _: self.http, now=clock)
+        self.poller = StatusPoller(registry=self.registry, source_for=drivers.status_source, now=clock)
+        self.discovery = Discovery(
+            registry=self.registry,
+            sightings=self.sightings,
+            sweep=self.snmp.sweep,
+            examine=prober.examine,
+            subnets=(f"{LOOPBACK}/32",),
+            attached_subnets=tuple[IPv4Network, ...],
+            interval_seconds=3600,
+            ignore=(),
+            printers=(),
+            poll_soon=self.poller.poll_soon,
+            now=clock,
+        )
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self.snmp.start()
+        self.browser.start()
+
+    def stop(self) -> None:
+        """Close everything."""
+        self.browser.stop()
+        self.snmp.stop()
+        self.http.close()
+        self.bench.store.close()
+
+    def run_until(self, fits: Callable[[tuple[Printer, ...]], bool]) -> None:
+        """Step until the registry is as wanted."""
+        deadline = time.monotonic() + SECONDS
+        while not fits(self.registry.printers()):
+            assert time.monotonic() < deadline, self.registry.printers()
+            time.sleep(min(self.discovery.step(), self.poller.step(), 0.05))
+
+    def printer(self, serial: str | None) -> Printer | None:
+        """Give the printer of a serial; others on this machine may announce as well."""
+        return next((it for it in self.registry.printers() if it.identity.serial == serial), None)
+
+
+@pytest.fixture
+def printers() -> Iterator[tuple[SimulatedPrinter, SimulatedPrinter]]:
+    """Give one printer that announces itself and one that only SNMP finds."""
+    announced = SimulatedPrinter(PrinterOptions(kind="ipp"))
+    silent = SimulatedPrinter(PrinterOptions(kind="snmp"))
+    announced.start()
+    silent.start()
+    yield announced, silent
+    announced.stop()
+    silent.stop()
+
+
+@pytest.fixture
+def site(tmp_path: Path, clock: FakeClock, printers: tuple[SimulatedPrinter, SimulatedPrinter]) -> Iterator[Site]:
+    """Give a site whose sweep asks the port of the second printer."""
+    it = Site(tmp_path / "agent.db", clock, snmp_port=int(printers[1].ready_line()["snmp"].rpartition(":")[2]))
+    it.start()
+    yield it
+    it.stop()
+
+
+def test_printers_are_found_by_mdns_and_by_snmp_and_read(
+    site: Site, printers: tuple[SimulatedPrinter, SimulatedPrinter]
+) -> None:
+    """Each is one entry with its own drivers, and a jam shows at the next read."""
+    serials = [printer.engine.identity.serial for printer in printers]
+    site.run_until(lambda _: all(map(site.printer, serials)))
+    announced, silent = (site.printer(serial) for serial in serials)
+    assert announced is not None
+    assert silent is not None
+    assert (announced.status_driver, announced.print_driver) == ("ipp", "ipp")
+    assert (silent.status_driver, silent.print_driver) == ("snmp", None)
+    for printer, known in zip(printers, (announced, silent), strict=True):
+        printer.engine.jam()
+        site.poller.poll_soon(known.id)
+    stopped = (PrinterState.STOPPED, PrinterState.STOPPED)
+    site.run_until(lambda _: tuple(p and p.status.state for p in map(site.printer, serials)) == stopped)

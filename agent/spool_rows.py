@@ -1,0 +1,216 @@
+"""The spool's tables: their schema, the statements over them, and rows to and from jobs; pure.
+
+`stage` is the journal of one attempt: `received` (nobody has tried, or the last try came to nothing), `announced`
+(about to be sent), `created` (the printer has made a job, no byte of the document has left), `sending` (the first byte
+may have left), `left` (the printer's TCP has the last byte), `withdrawn` (the printer was told to forget it, since it
+waited for the rest), `sent` (the printer has taken it all and answered).
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from agent.model import Document, Job, JobOptions, JobReading, JobState, Ticket
+
+
+class Columns(Protocol):
+    """A row, or a mapping that stands for one."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """Give the value of a column."""
+
+
+OUTCOME_UNKNOWN = "agent-outcome-unknown"
+DEFAULT_OPTIONS = JobOptions()
+
+SCHEMA = (
+    """CREATE TABLE jobs (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        printer_id TEXT NOT NULL,
+        state INTEGER NOT NULL,
+        state_reasons TEXT NOT NULL DEFAULT '[]',
+        message TEXT NOT NULL DEFAULT '',
+        revision INTEGER NOT NULL DEFAULT 1,
+        stage TEXT NOT NULL DEFAULT 'received',
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_attempt_at REAL NOT NULL DEFAULT 0,
+        device_job_id TEXT,
+        impressions_completed INTEGER,
+        ignored_options TEXT NOT NULL DEFAULT '[]',
+        cancel_wanted INTEGER NOT NULL DEFAULT 0,
+        name TEXT,
+        user TEXT,
+        options TEXT NOT NULL,
+        fidelity TEXT NOT NULL,
+        priority INTEGER NOT NULL,
+        format TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        file TEXT,
+        digest BLOB NOT NULL,
+        received_at REAL NOT NULL,
+        updated_at REAL NOT NULL,
+        expires_at REAL,
+        pin_hash BLOB,
+        pin_tries INTEGER NOT NULL DEFAULT 0,
+        pin_locked_until REAL NOT NULL DEFAULT 0,
+        response_topic TEXT,
+        correlation_data BLOB)""",
+    "CREATE INDEX jobs_pending ON jobs (printer_id, priority DESC, seq) WHERE state = 3",
+    "CREATE INDEX jobs_state ON jobs (state, printer_id)",
+    "CREATE INDEX jobs_digest ON jobs (digest)",
+    "CREATE INDEX jobs_cancel_wanted ON jobs (id) WHERE cancel_wanted",
+    "CREATE INDEX jobs_documents ON jobs (size) WHERE file IS NOT NULL",
+    "CREATE INDEX jobs_updated ON jobs (updated_at)",
+    """CREATE TABLE deliveries (
+        packet_id INTEGER PRIMARY KEY,
+        digest BLOB NOT NULL,
+        job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE)""",
+    "CREATE INDEX deliveries_job ON deliveries (job_id)",
+    "CREATE TABLE spool_keys (name TEXT PRIMARY KEY, value BLOB NOT NULL)",
+    "ALTER TABLE jobs ADD COLUMN is_undated INTEGER NOT NULL DEFAULT 0",
+)
+
+INSERT = """
+    INSERT INTO jobs (id, printer_id, state, state_reasons, name, user, options, fidelity, priority, format, size,
+        file, digest, received_at, updated_at, is_undated, expires_at, pin_hash, response_topic, correlation_data)
+    VALUES (:id, :printer_id, :state, :state_reasons, :name, :user, :options, :fidelity, :priority, :format, :size,
+        :file, :digest, :received_at, :updated_at, :is_undated, :expires_at, :pin_hash, :response_topic,
+        :correlation_data)
+    RETURNING *"""
+
+UPDATE = """
+    UPDATE jobs SET state = :state, state_reasons = :state_reasons, message = :message, revision = :revision,
+        stage = :stage, next_attempt_at = :next_attempt_at, device_job_id = :device_job_id,
+        impressions_completed = :impressions_completed, ignored_options = :ignored_options,
+        cancel_wanted = :cancel_wanted, file = :file,
+        updated_at = :updated_at, pin_tries = :pin_tries, pin_locked_until = :pin_locked_until,
+        response_topic = :response_topic, correlation_data = :correlation_data
+    WHERE seq = :seq
+    RETURNING *"""
+
+# The best pending job of a printer that has none under way. The printers with pending jobs are found by hops over the
+# index, so that a long queue costs no more than a short one. A next attempt further away than any pause was written by
+# a clock that was wrong.
+CLAIM = """
+    WITH RECURSIVE waiting (printer_id) AS (
+        SELECT min(printer_id) FROM jobs WHERE state = 3
+        UNION ALL
+        SELECT (SELECT min(printer_id) FROM jobs WHERE state = 3 AND printer_id > waiting.printer_id)
+        FROM waiting WHERE printer_id IS NOT NULL),
+    best (seq) AS (
+        SELECT (SELECT seq FROM jobs
+            WHERE state = 3 AND printer_id = waiting.printer_id
+                AND (next_attempt_at <= :now OR next_attempt_at > :latest)
+                AND (expires_at IS NULL OR expires_at > :judged_at)
+            ORDER BY priority DESC, seq LIMIT 1)
+        FROM waiting
+        WHERE printer_id NOT IN (SELECT value FROM json_each(:excluded))
+            AND NOT EXISTS (SELECT 1 FROM jobs WHERE printer_id = waiting.printer_id AND state IN (5, 6)))
+    UPDATE jobs SET state = 5, stage = 'announced', attempts = attempts + 1, updated_at = :now
+    WHERE seq = (
+        SELECT jobs.seq FROM best JOIN jobs ON jobs.seq = best.seq ORDER BY priority DESC, jobs.seq LIMIT 1)
+    RETURNING *"""
+
+LIST = """
+    SELECT * FROM jobs
+    WHERE (:printer_id IS NULL OR printer_id = :printer_id) AND (:user IS NULL OR user = :user)
+        AND (state < 7 OR NOT :live)
+    ORDER BY seq DESC LIMIT :limit"""
+
+
+def job_from_row(row: Columns, folder: Path) -> Job:
+    """Make the job of a row; `folder` is where the documents are."""
+    ignored = json.loads(row["ignored_options"])
+    reasons = [*json.loads(row["state_reasons"]), *(["agent-option-ignored"] if ignored else [])]
+    return Job(
+        id=row["id"],
+        printer_id=row["printer_id"],
+        state=JobState(row["state"]),
+        document=Document(path=folder / (row["file"] or "gone"), size=row["size"], format=row["format"]),
+        received_at=moment(row["received_at"]),
+        updated_at=moment(row["updated_at"]),
+        revision=row["revision"],
+        state_reasons=tuple(dict.fromkeys(reasons)),
+        message=row["message"] or (f"printed without {', '.join(ignored)}" if ignored else ""),
+        name=row["name"],
+        user=row["user"],
+        options=options_from_json(row["options"]),
+        fidelity=row["fidelity"],
+        priority=row["priority"],
+        impressions_completed=row["impressions_completed"],
+        attempts=row["attempts"],
+        device_job_id=row["device_job_id"],
+        expires_at=None if row["expires_at"] is None else moment(row["expires_at"]),
+        has_pin=row["pin_hash"] is not None,
+        response_topic=row["response_topic"],
+        correlation_data=row["correlation_data"],
+    )
+
+
+def columns_of_ticket(ticket: Ticket) -> dict[str, Any]:
+    """Give the columns that a ticket decides: whether it is held, and how it is printed."""
+    reasons = []
+    if ticket.hold:
+        reasons.append("job-hold-until-specified")
+    if ticket.pin is not None:
+        reasons.append("job-password-wait")
+    return {
+        "state": JobState.PENDING_HELD if reasons else JobState.PENDING,
+        "state_reasons": json.dumps(reasons),
+        "name": ticket.name,
+        "user": ticket.user,
+        "options": options_to_json(ticket.options),
+        "fidelity": ticket.fidelity,
+        "priority": ticket.priority,
+    }
+
+
+def columns_of_reading(reading: JobReading, row: Columns) -> dict[str, Any]:
+    """Give the columns that a printer's word on a job decides.
+
+    A job that the printer can say nothing about, or that it gave no id to ask by, is completed as far as anyone will
+    ever know; a job that waits within the printer is processing here.
+    """
+    state, reasons = reading.state, reading.state_reasons
+    device_job_id = reading.device_job_id or row["device_job_id"]
+    if state is None or (device_job_id is None and not state.is_final):
+        state, reasons = JobState.COMPLETED, (*reasons, "queued-in-device", "agent-completion-unconfirmed")
+    elif not state.is_final and state != JobState.PROCESSING_STOPPED:
+        state = JobState.PROCESSING
+    if row["cancel_wanted"] and not state.is_final:
+        reasons = (*reasons, "processing-to-stop-point")
+    impressions = reading.impressions_completed
+    return {
+        "state": state,
+        "state_reasons": json.dumps(list(dict.fromkeys(reasons))),
+        "message": reading.message,
+        "device_job_id": device_job_id,
+        "impressions_completed": row["impressions_completed"] if impressions is None else impressions,
+    }
+
+
+def options_to_json(options: JobOptions) -> str:
+    """Write what differs from the printer's own defaults."""
+    asked = {name: getattr(options, name) for name in options.__slots__}
+    return json.dumps({name: value for name, value in asked.items() if value != getattr(DEFAULT_OPTIONS, name)})
+
+
+def options_from_json(text: str) -> JobOptions:
+    """Read what `options_to_json` wrote."""
+    if text == "{}":
+        return DEFAULT_OPTIONS
+    asked = json.loads(text)
+    if "page_ranges" in asked:
+        asked["page_ranges"] = tuple((first, last) for first, last in asked["page_ranges"])
+    if "finishings" in asked:
+        asked["finishings"] = tuple(asked["finishings"])
+    return JobOptions(**asked)
+
+
+def moment(seconds: float) -> datetime:
+    """Read a column of time: seconds since 1970, UTC."""
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,95 @@
+"""A dispatcher on a bench, for its tests: a real spool, printers of the test's choice, a clock that the test moves."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from agent.dispatcher import Dispatcher
+from agent.drivers.choose import PrintTarget
+from agent.errors import (
+    NotFoundError,
+    OutcomeUnknownError,
+    PrinterUnreachableError,
+)
+from agent.model import Capabilities, Job, JobState, Printer
+from tests.conftest import FakeClock
+from tests.spool_parts import Parts, a_printer, nothing
+
+OFF = PrinterUnreachableError("no route to host")
+LOST = OutcomeUnknownError("the connection broke")
+
+
+@dataclass
+class Bench:
+    """A dispatcher with a real spool, pretended printers, and a clock that the test moves."""
+
+    parts: Parts
+    clock: FakeClock
+    targets: dict[str, PrintTarget]
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    paused: set[str] = field(default_factory=set)
+    beat: Callable[[], None] = nothing
+
+    def __post_init__(self) -> None:
+        self.dispatcher = Dispatcher(
+            attempts=self.parts.spool.attempts,
+            find_printer=self._find,
+            target_for=lambda printer: self.targets[printer.id],
+            paused=lambda: self.paused,
+            beat=self.beat,
+            monotonic=lambda: self.clock().timestamp(),
+        )
+        self.dispatcher.open()
+
+    def run(self, seconds: float = 0.0) -> None:
+        """Let a thread step for so many seconds of the pretended time."""
+        left = seconds
+        for _ in range(10_000):
+            pause = self.dispatcher.step()
+            if pause > left:
+                break
+            # the pretended clock counts microseconds
+            pause = max(pause, 0.001) if pause else 0.0
+            left -= pause
+            self.clock.advance(pause)
+
+    def job(self) -> Job:
+        """Give the newest job."""
+        return self.parts.spool.jobs()[0]
+
+    def outcome(self) -> tuple[JobState, tuple[str, ...]]:
+        """Give the newest job's state and reasons."""
+        job = self.job()
+        return job.state, job.state_reasons
+
+    def _find(self, printer_id: str) -> Printer:
+        if printer_id not in self.targets:
+            raise NotFoundError(f"no printer {printer_id}")
+        return a_printer(printer_id, capabilities=self.capabilities)
+
+
+@contextmanager
+def sink(received: list[bytes]) -> Iterator[str]:
+    """Give the URI of a raw printer that keeps what it receives."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=_receive_all, args=(server, received))
+        thread.start()
+        try:
+            yield f"socket://127.0.0.1:{server.getsockname()[1]}"
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join(10)
+
+
+def _receive_all(server: socket.socket, received: list[bytes]) -> None:
+    while True:
+        try:
+            connection, _ = server.accept()
+        except OSError:
+            return
+        with connection, connection.makefile("rb") as stream:
+            received.append(stream.read())

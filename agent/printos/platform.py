@@ -1,0 +1,175 @@
+"""HP's own Device API, as its public sample speaks it: sessions by token, `DS_*` states, credentials given once.
+
+Creating a device for a type, model and serial that exist already replaces it, and nothing lists an organisation's
+devices: so nothing is adopted here.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+
+from agent.credentials import DeviceLogin
+from agent.errors import (
+    AnswerLostError,
+    CloudUnreachableError,
+    ConfigError,
+    RefusedError,
+)
+from agent.http import HttpClient
+from agent.model import Clock, Printer
+from agent.printos.administrator import Administrator, made_device
+from agent.printos.exchange import Exchange, Request, checked, find_node, parse_json
+from agent.printos.mapping import device_status
+from agent.printos.session import Sessions
+
+STATUS_PATH = "/api/system-statistics/v1/devices"
+LOGOUT_PATH = "/users/logout"
+OWNED = frozenset({"active", "credentials-lost"})
+SERIAL_PATTERN = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+
+class Platform:
+    """The platform dialect.
+
+    Args:
+        http: the transport.
+        base_url: such as `https://printos.api.hp.com/platform`.
+        now: the present.
+        identity_version: the version in the paths of the identity service.
+        logout_path: the administrator's logout below the identity service; HP's documents don't name it.
+        monotonic: the clock of the sessions, in seconds.
+    """
+
+    needs_login = True
+
+    def __init__(
+        self,
+        *,
+        http: HttpClient,
+        base_url: str,
+        now: Clock,
+        identity_version: str = "v1",
+        logout_path: str = LOGOUT_PATH,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._exchange = Exchange(http=http, base_url=base_url)
+        self._identity = f"/api/aaa/{identity_version}"
+        self._administrator = Administrator(
+            exchange=self._exchange,
+            login_path=f"{self._identity}/users/login",
+            logout_path=self._identity + logout_path,
+            now=now,
+        )
+        self._sessions = Sessions(path=f"{self._identity}/devices/login", now=now, monotonic=monotonic)
+
+    @property
+    def logins(self) -> int:
+        """How often devices have logged in."""
+        return self._sessions.logins
+
+    def check_printer(self, printer: Printer, *, device_type: str, model: str) -> None:
+        """Make sure that a device can be asked for.
+
+        Raises:
+            ConfigError: no PrintOS type or model is known for it.
+            RefusedError: its serial number is missing or not fit.
+        """
+        if not device_type or not model:
+            raise ConfigError(
+                "PrintOS knows no such printer by itself: name its printos_type and printos_model in [[printer]]"
+            )
+        serial = printer.identity.serial
+        if not serial:
+            raise RefusedError("the printer tells no serial number: name it as serial in [[printer]]")
+        if not SERIAL_PATTERN.fullmatch(serial):
+            raise RefusedError(f"PrintOS takes only letters, digits and - in a serial number, not {serial!r}")
+
+    def login_administrator(self, login: str, password: str) -> str:
+        """Log a person in and give the session's token.
+
+        Raises:
+            CloudError: it is refused, or PrintOS can't be reached.
+        """
+        return self._administrator.login(login, password)
+
+    def provision_device(
+        self, printer: Printer, *, device_type: str, model: str, replace: bool, token: str, password: str
+    ) -> DeviceLogin:
+        """Create a printer's device; without `login` in what comes back, PrintOS can't be told its status.
+
+        PrintOS itself replaces a device of the same type, model and serial, so a printer that had one needs `replace`.
+
+        Args:
+            printer: the printer.
+            device_type: PrintOS's name of its type.
+            model: PrintOS's name of its model.
+            replace: make it anew where it was made before.
+            token: the administrator's session.
+            password: the administrator's password, which PrintOS wants again.
+
+        Raises:
+            RefusedError: the printer had a device, and its credentials are not here.
+            CloudError: it is refused, or PrintOS can't be reached.
+        """
+        if printer.printos in OWNED and not replace:
+            raise RefusedError(
+                "it has a PrintOS device whose credentials are lost: activate --replace makes it anew, "
+                "and what people changed of it in PrintOS is lost"
+            )
+        body = {
+            "name": printer.label,
+            "description": printer.identity.location or printer.identity.make_and_model or printer.label,
+            "serialNumber": printer.identity.serial or "",
+            "model": model,
+            "type": device_type,
+            "securityPassword": password,
+        }
+        request = Request("POST", f"{self._identity}/organizations/devices", body, token)
+        try:
+            answer = checked(self._exchange.send(request))
+        except CloudUnreachableError as error:
+            if isinstance(error.__cause__, AnswerLostError):
+                raise _lost(error) from error
+            raise
+        content = parse_json(answer.body)
+        return made_device(
+            find_node(content, "deviceId"),
+            find_node(content, "credentials"),
+            serial=printer.identity.serial or "",
+            status=answer.status,
+        )
+
+    def logout_administrator(self, token: str) -> None:
+        """End a person's session, as far as PrintOS lets us."""
+        self._administrator.logout(token)
+
+    def login_device(self, device: DeviceLogin) -> None:
+        """Open a device's session.
+
+        Raises:
+            CloudError: it is refused, or PrintOS can't be reached.
+        """
+        self._exchange.run(self._sessions.of(device).open())
+
+    def post_status(self, device: DeviceLogin, printer: Printer, *, jobs: int, timeout_seconds: float) -> None:
+        """Tell how a printer is, and how many jobs wait for it; the session says which device it is.
+
+        Raises:
+            CloudError: it is refused, or PrintOS can't be reached.
+        """
+        request = Request("POST", STATUS_PATH, {"deviceStatus": self.status_word(printer), "totalJobs": jobs})
+        flow = self._sessions.of(device).authorised(request)
+        checked(self._exchange.run(flow, timeout_seconds=timeout_seconds))
+
+    def status_word(self, printer: Printer) -> str:
+        """Give the word that `post_status` would send; a change of it is worth telling soon."""
+        return device_status(printer)
+
+
+def _lost(error: CloudUnreachableError) -> CloudUnreachableError:
+    return CloudUnreachableError(
+        f"{error}; PrintOS may have made the device, but its credentials, shown once, are lost: "
+        "activate it again, which replaces that device"
+    )

@@ -1,0 +1,158 @@
+"""A pretended HP PrintOS that is strict: what the real one would refuse, it refuses, and its report says why.
+
+Both dialects are served on one port, below `/platform` and `/openapi`. The administrator is the one of the options.
+Serial numbers that begin with FOREIGN belong to another organisation. `/simulator/…` steers it: `POST outage?seconds=N`
+(`&drop=1` for connections that just end), `POST expire-sessions`, `POST revoke?login=…`, `GET report`.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+from agent.errors import InputError
+from agent.model import Clock
+from agent.simulator.printos_cloud import PretendCloud
+from agent.simulator.printos_dialects import Controls, OpenApiSide, PlatformSide
+from agent.simulator.printos_http import RefusalError, Route, SiteServer
+
+POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class PrintOSOptions:
+    """What the command line says.
+
+    Attributes:
+        admin_login: the administrator's login.
+        admin_password: likewise.
+        host: the address to listen on.
+        port: the port, 0 for any.
+        api_key: the key of the services that sign their requests.
+        api_secret: its secret.
+        session_seconds: how long a session lives.
+        status_seconds: how soon an unchanged status is refused with 429; 0 for never.
+        open: the OpenAPI side demands no tokens and gives no credentials.
+        bearer_token: a token that the OpenAPI side takes in place of any session's; empty for none.
+        state_file: where devices are kept over a restart; None for nowhere.
+    """
+
+    admin_login: str
+    admin_password: str = field(repr=False)
+    host: str = "127.0.0.1"
+    port: int = 0
+    api_key: str | None = None
+    api_secret: str | None = field(default=None, repr=False)
+    session_seconds: float = 1800.0
+    status_seconds: float = 0.0
+    open: bool = False
+    bearer_token: str = field(default="", repr=False)
+    state_file: Path | None = None
+
+
+class PrintOSSimulator:
+    """The simulator: `start`, then it answers in its own threads, then `stop`."""
+
+    def __init__(
+        self,
+        options: PrintOSOptions,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        now: Clock = lambda: datetime.now(UTC),
+    ) -> None:
+        self._options = options
+        self._monotonic = monotonic
+        self._now = now
+        self.routes: list[Route] = []
+        self._cloud: PretendCloud | None = None
+        self._server: SiteServer | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def cloud(self) -> PretendCloud:
+        """What it knows, once started."""
+        assert self._cloud is not None
+        return self._cloud
+
+    @property
+    def url(self) -> str:
+        """Where it is, once started."""
+        assert self._server is not None
+        return f"http://{self._options.host}:{self._server.server_port}"
+
+    def start(self) -> None:
+        """Listen and answer.
+
+        Raises:
+            InputError: the port is taken.
+        """
+        options = self._options
+        cloud = PretendCloud(
+            admin_login=options.admin_login,
+            admin_password=options.admin_password,
+            session_seconds=options.session_seconds,
+            status_seconds=options.status_seconds,
+            state_file=options.state_file,
+            monotonic=self._monotonic,
+            now=self._now,
+        )
+        cloud.load()
+        openapi = OpenApiSide(cloud, is_open=options.open, bearer=options.bearer_token)
+        self.routes = PlatformSide(cloud).routes() + openapi.routes() + Controls(cloud).routes()
+        self._cloud = cloud
+        try:
+            self._server = SiteServer((options.host, options.port), self)
+        except OSError as error:
+            raise InputError(f"{options.host}:{options.port}: {error.strerror}") from error
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(POLL_SECONDS,), name="printos-simulator", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, with every open connection."""
+        if self._server is None or self._thread is None:
+            return
+        self._server.shutdown()
+        self._server.server_close()
+        self._server.end_connections()
+        self._thread.join(POLL_SECONDS * 100)
+
+    def ready_line(self) -> str:
+        """Tell in one line of JSON where it is."""
+        return json.dumps({"ready": True, "platform_url": f"{self.url}/platform", "openapi_url": f"{self.url}/openapi"})
+
+    def outage(self, path: str) -> str | None:
+        """Say how it is out of order; what steers it always works."""
+        return None if path.startswith("/simulator/") else self.cloud.outage()
+
+    def refused(self, method: str, path: str, refusal: RefusalError) -> None:
+        """Keep a refusal for the report."""
+        self.cloud.note_refusal(method, path, refusal)
+
+
+def serve(options: PrintOSOptions, out: TextIO) -> int:
+    """Serve until SIGTERM or SIGINT; the ready line goes to `out`. Gives the exit code.
+
+    Raises:
+        InputError: it can't start.
+    """
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    simulator = PrintOSSimulator(options)
+    simulator.start()
+    try:
+        print(simulator.ready_line(), file=out, flush=True)
+        while not stopping.wait(1.0):
+            continue
+    finally:
+        simulator.stop()
+    return 0

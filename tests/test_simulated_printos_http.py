@@ -1,0 +1,76 @@
+"""The HTTP of the pretended PrintOS: what can't be read is refused as everything else is, and never half taken."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+
+from tests.printos_parts import LOGIN, PASSWORD, Bench, printos
+
+LOGIN_PATH = "/platform/api/aaa/v1/users/login"
+CREATION = b"POST /openapi/devices HTTP/1.1"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{}",
+        "not json",
+        "[]",
+        '"x"',
+        "[" * 50_000,
+        r'{"login": "\ud800", "password": "x"}',
+        '{"login": NaN, "password": "x"}',
+        '{"login": 1e999, "password": "x"}',
+    ],
+)
+def test_a_body_that_is_no_object_is_refused(body: str) -> None:
+    """The type must be JSON (415), and the body an object with the right fields (400)."""
+    with printos() as bench:
+        url = bench.simulator.url + LOGIN_PATH
+        as_text = bench.http.request("POST", url, headers={"Content-Type": "text/plain"}, body=body.encode())
+        as_json = bench.http.request("POST", url, headers={"Content-Type": "application/json"}, body=body.encode())
+    assert (as_text.status, as_json.status) == (415, 400)
+
+
+def received(bench: Bench, request: bytes) -> bytes:
+    """Send bytes and give all that comes until the connection ends."""
+    host, _, port = bench.simulator.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(65_536), b""))
+
+
+@pytest.mark.parametrize(
+    ("request_line", "rest", "status"),
+    [
+        (CREATION, b"Transfer-Encoding: gzip\r\n\r\n", 501),
+        (CREATION, b"Transfer-Encoding: chunked\r\n\r\nmany\r\n", 400),
+        (CREATION, b"Transfer-Encoding: chunked\r\n\r\nFFFFFFFF\r\n", 413),
+        (CREATION, b"Content-Length: 99999999\r\n\r\n", 413),
+        (CREATION, b"Content-Length: 2000000\r\n\r\n" + b"x" * 2_000_000, 413),
+        (CREATION, b"Content-Length: -1\r\n\r\n", 400),
+        (b"GET http://[1/devices HTTP/1.1", b"\r\n", 400),
+        (b"BREW /openapi/devices HTTP/1.1", b"\r\n", 501),
+        (b"nonsense", b"\r\n", 400),
+    ],
+)
+def test_what_cannot_be_read_is_refused_and_ends_the_connection(request_line: bytes, rest: bytes, status: int) -> None:
+    """As smsError, which even a client sees that is still sending."""
+    with printos() as bench:
+        answer = received(bench, request_line + b"\r\nHost: x\r\n" + rest)
+    error = json.loads(answer.rpartition(b"\r\n")[2].strip() or b"{}")["smsError"]
+    assert error["statusCode"] == status
+    assert set(error) == {"statusCode", "message", "moreInfoUrl", "developerInfo", "subCode", "serviceName"}
+
+
+def test_a_body_may_come_in_chunks() -> None:
+    """Some clients always send so."""
+    body = json.dumps({"login": LOGIN, "password": PASSWORD}).encode()
+    chunks = b"".join(b"%x;a=b\r\n%s\r\n" % (len(part), part) for part in (body[:7], body[7:])) + b"0\r\nX: y\r\n\r\n"
+    head = f"POST {LOGIN_PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    with printos() as bench:
+        answer = received(bench, head.encode() + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
+    assert answer.startswith(b"HTTP/1.1 200 ")

@@ -1,0 +1,185 @@
+"""The life of the process on one screen: open and start the parts in order, wait, stop them the other way round.
+
+What the parts are and how they are joined is in `agent.parts`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+from agent.config_schema import Config
+from agent.errors import ConflictError, StorageError
+from agent.loop import Loop, wake_one
+from agent.parts import Parts
+from agent.systemd import notifier
+
+log = logging.getLogger(__name__)
+
+DISPATCHERS = POLLERS = 8
+DISCOVERERS = CONTROLLERS = 2
+RELAY_GATHER_SECONDS = 0.01
+TICK_SECONDS = 1.0
+FINISH_SECONDS = 15.0
+JOIN_SECONDS = 3.0
+HURRY_EXIT_CODE = 1
+
+
+def run(config: Config) -> int:
+    """Be the agent until SIGTERM or SIGINT; a second signal exits at once.
+
+    Raises:
+        ConflictError: another agent runs with this state folder.
+        StorageError: the state folder can't be used.
+        ConfigError: a secret can't be read.
+    """
+    _log_to_standard_error(config.agent.log_level)
+    with _only_agent(config):
+        parts = Parts(config)
+        stopping = _stop_on_signal()
+        loops = _start(parts)
+        log.info("printos-agent %s is ready", config.agent.id)
+        _wait(parts, loops, stopping)
+        _stop(parts, loops)
+    log.info("printos-agent %s has stopped", config.agent.id)
+    return 0
+
+
+def _start(parts: Parts) -> dict[str, Loop]:
+    """Open what is on the disk, then start everything; nothing here waits for a network."""
+    parts.store.open()
+    parts.outbox.open()
+    parts.registry.open()
+    parts.spool.open()
+    parts.dispatcher.open()
+    parts.cloud.open()
+    parts.control.open()
+    parts.snmp.start()
+    loops = {loop.name: loop for loop in _loops(parts)}
+    parts.outbox.on_put = loops["relay"].wake
+    parts.relay.on_connected = loops["relay"].wake
+    parts.ticket_inbox.on_arrival = loops["intake"].wake
+    parts.command_inbox.on_arrival = loops["commands"].wake
+    dispatchers = [loop for name, loop in loops.items() if name.startswith("dispatcher")]
+    parts.spool.on_work = parts.dispatcher.on_work = lambda: wake_one(dispatchers)
+    for loop in loops.values():
+        loop.start()
+    parts.control_session.start()
+    parts.tickets.start()
+    notifier().ready()
+    return loops
+
+
+def _loops(parts: Parts) -> Iterator[Loop]:
+    """Give every background activity with its thread; there are no others but those of libraries."""
+    yield Loop("mdns", parts.browser.step)
+    yield from (Loop(f"discovery-{number}", parts.discovery.step) for number in range(DISCOVERERS))
+    yield from (Loop(f"status-{number}", parts.status.step) for number in range(POLLERS))
+    yield Loop("intake", parts.intake.step)
+    yield Loop("commands", parts.commands.step)
+    yield from (Loop(f"dispatcher-{number}", parts.dispatcher.step) for number in range(DISPATCHERS))
+    yield Loop("spool", parts.spool.step)
+    yield Loop("relay", parts.relay.step, gather_seconds=RELAY_GATHER_SECONDS)
+    yield Loop("cloud", parts.cloud.step)
+    yield from (Loop(f"control-{number}", parts.control.step) for number in range(CONTROLLERS))
+
+
+def _wait(parts: Parts, loops: dict[str, Loop], stopping: threading.Event) -> None:
+    """Feed the watchdog while every loop does its work."""
+    systemd = notifier()
+    sessions = {"tickets": parts.tickets, "control session": parts.control_session}
+    told: list[str] = []
+    while not stopping.wait(TICK_SECONDS):
+        silent = [name for name, loop in loops.items() if not loop.is_alive()]
+        silent += [name for name, session in sessions.items() if not session.is_alive()]
+        if not silent:
+            systemd.watchdog()
+        elif silent != told:
+            log.error("not alive: %s; the watchdog is not fed", ", ".join(silent))
+        told = silent
+
+
+def _stop(parts: Parts, loops: dict[str, Loop]) -> None:
+    """Take nothing in any more, let what is being sent finish, tell the outside, and close."""
+    endings: tuple[Callable[[], object], ...] = (
+        notifier().stopping,
+        parts.tickets.stop,
+        parts.control.close,
+        lambda: _end(loops, "intake", "commands", "control", "mdns", "discovery", "status"),
+        lambda: _end(loops, "dispatcher", "spool", seconds=FINISH_SECONDS),
+        lambda: _end(loops, "cloud"),
+        parts.cloud.close,
+        lambda: _end(loops, "relay"),
+        parts.relay.close,
+        parts.control_session.stop,
+        parts.browser.stop,
+        parts.snmp.stop,
+        parts.clients.close,
+        parts.store.close,
+    )
+    for end in endings:
+        try:
+            end()
+        except Exception:
+            log.exception("a part did not stop cleanly; the others go on")
+
+
+def _end(loops: dict[str, Loop], *names: str, seconds: float = JOIN_SECONDS) -> None:
+    """End the loops whose names begin so; one that does not end in time is left to the end of the process."""
+    ending = [loop for name, loop in loops.items() if name.startswith(names)]
+    for loop in ending:
+        loop.stop()
+    deadline = time.monotonic() + seconds
+    for loop in ending:
+        if not loop.join(max(0.0, deadline - time.monotonic())):
+            log.warning("%s did not end in time", loop.name)
+
+
+def _stop_on_signal() -> threading.Event:
+    stopping = threading.Event()
+
+    def take(number: int, _frame: FrameType | None) -> None:
+        if stopping.is_set():
+            os._exit(HURRY_EXIT_CODE)
+        log.info("%s: stopping", signal.Signals(number).name)
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, take)
+    signal.signal(signal.SIGINT, take)
+    return stopping
+
+
+@contextlib.contextmanager
+def _only_agent(config: Config) -> Iterator[None]:
+    """Hold the lock of the state folder; uploads that an agent before us left are dropped."""
+    folder = config.agent.state_dir
+    os.umask(0o077)  # nobody else reads a job, whatever the mode of a folder that was there before
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except OSError as error:
+        raise StorageError(f"agent.state_dir: {folder}: {error.strerror or error}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConflictError(f"another agent runs with the state folder {folder}") from error
+        shutil.rmtree(config.uploads_folder, ignore_errors=True)
+        config.uploads_folder.mkdir(mode=0o700)
+        yield
+
+
+def _log_to_standard_error(level: str) -> None:
+    """Log one line an event; the service manager adds the time, a terminal gets it from us."""
+    prefix = "" if "JOURNAL_STREAM" in os.environ else "%(asctime)s "
+    logging.basicConfig(level=level.upper(), format=f"{prefix}%(levelname)s %(message)s", force=True)
+    for library in ("urllib3", "zeroconf"):
+        logging.getLogger(library).setLevel(logging.ERROR)  # they tell of hostile peers and lost networks in tracebacks

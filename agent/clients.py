@@ -1,0 +1,124 @@
+"""The clients of the agent, with the credentials of the configuration: HTTP to printers, SNMP, PrintOS."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from agent.config import read_printer_credentials, read_secret
+from agent.config_schema import PrinterConfig, PrintosConfig, SnmpConfig
+from agent.drivers.snmp import SnmpClient
+from agent.drivers.snmp_v3 import SnmpV3Client
+from agent.http import HttpClient
+from agent.model import utc_now
+from agent.printos.openapi import OpenApi
+from agent.printos.platform import Platform
+
+PRINTER_CONNECT_SECONDS = 3.0
+PRINTER_READ_SECONDS = 30.0
+PROBE_READ_SECONDS = 3.0
+
+
+class PrinterClients:
+    """Clients for printers on the LAN.
+
+    Printers sign their own certificates, so that none is checked; who is asked to log in to one is told so in the
+    documentation.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open = HttpClient(
+            connect_timeout_seconds=PRINTER_CONNECT_SECONDS, read_timeout_seconds=PRINTER_READ_SECONDS, verify=False
+        )
+        self._probing = HttpClient(
+            connect_timeout_seconds=PRINTER_CONNECT_SECONDS, read_timeout_seconds=PROBE_READ_SECONDS, verify=False
+        )
+        self._with_login: dict[Path, HttpClient] = {}
+
+    def probing(self) -> HttpClient:
+        """Give the impatient client that asks strangers."""
+        return self._probing
+
+    def client_for(self, printer: PrinterConfig | None) -> HttpClient:
+        """Give the client of a printer, with the credentials of its configuration.
+
+        Raises:
+            ConfigError: its credentials_file is wrong.
+        """
+        if printer is None or printer.credentials_file is None:
+            return self._open
+        with self._lock:
+            if printer.credentials_file not in self._with_login:
+                self._with_login[printer.credentials_file] = _client_with_login(printer.credentials_file)
+            return self._with_login[printer.credentials_file]
+
+    def close(self) -> None:
+        """Close all connections."""
+        for client in (self._open, self._probing, *self._with_login.values()):
+            client.close()
+
+
+def _client_with_login(credentials_file: Path) -> HttpClient:
+    credentials = read_printer_credentials(credentials_file)
+    certificate, key = credentials.client_cert_file, credentials.client_key_file
+    return HttpClient(
+        connect_timeout_seconds=PRINTER_CONNECT_SECONDS,
+        read_timeout_seconds=PRINTER_READ_SECONDS,
+        verify=False,
+        basic=(credentials.username, credentials.password or "") if credentials.username else None,
+        bearer=credentials.token,
+        client_certificate=(certificate, key or certificate) if certificate else None,
+    )
+
+
+def build_printos(config: PrintosConfig) -> Platform | OpenApi:
+    """Build the client of PrintOS in the dialect of the configuration.
+
+    Raises:
+        ConfigError: a secret can't be read.
+    """
+    http = HttpClient(verify=config.ca_file or True, proxy=_proxy(config))
+    if config.dialect == "platform":
+        return Platform(http=http, base_url=config.base_url, now=utc_now, identity_version=config.identity_version)
+    return OpenApi(
+        http=http,
+        base_url=config.base_url,
+        now=utc_now,
+        auth=config.auth,
+        bearer=read_secret(config.token_file) if config.token_file else None,
+        device_login_path=config.device_login_path,
+    )
+
+
+def _proxy(config: PrintosConfig) -> str | None:
+    if not config.proxy or config.proxy_password_file is None:
+        return config.proxy or None
+    parts = urlsplit(config.proxy)
+    user, _, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(read_secret(config.proxy_password_file), safe='')}@{host}"))
+
+
+def snmp_client(config: SnmpConfig, *, community: str | None = None) -> SnmpClient | SnmpV3Client:
+    """Build the client that all SNMP goes through; a community given by a person means v1 and v2c.
+
+    Raises:
+        ConfigError: a secret can't be read.
+    """
+    if config.version == "3" and community is None:
+        return SnmpV3Client(
+            user=config.v3_user,
+            auth_key=read_secret(config.v3_auth_file) if config.v3_auth_file else None,
+            priv_key=read_secret(config.v3_priv_file) if config.v3_priv_file else None,
+            port=config.port,
+            timeout_seconds=config.timeout,
+            retries=config.retries,
+        )
+    return SnmpClient(
+        community=community or (read_secret(config.community_file) if config.community_file else "public"),
+        version="auto" if config.version == "3" else config.version,
+        port=config.port,
+        timeout_seconds=config.timeout,
+        retries=config.retries,
+    )

@@ -1,0 +1,220 @@
+"""What the agent is made of: every part is built here, and joined to the parts that it needs.
+
+LAN  -> Browser, sweep -> Discovery -> Registry <- StatusPoller
+MQTT -> Intake -> Spool -> Dispatcher -> drivers -> printer
+Spool, Registry -> Outbox -> Relay -> MQTT          Registry -> Cloud -> PrintOS
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from ipaddress import IPv4Network
+from typing import Any
+
+from agent.answers import Answers
+from agent.clients import PrinterClients, build_printos, snmp_client
+from agent.cloud import Cloud
+from agent.commands import Commands, command_topics
+from agent.config_schema import Config
+from agent.control import ControlServer
+from agent.credentials import CredentialStore, load_seal_key
+from agent.discovery import Discovery, Sightings
+from agent.dispatcher import Dispatcher
+from agent.drivers.choose import Drivers
+from agent.drivers.probe import Prober
+from agent.health import Health
+from agent.identity import IDENTITY_CONFLICT
+from agent.inbox import Inbox
+from agent.intake import Intake, print_topics
+from agent.loop import beat
+from agent.mdns import Browser
+from agent.model import utc_now
+from agent.mqtt import BrokerSession
+from agent.networks import attached_subnets, covers_loopback, mdns_interfaces
+from agent.operations import Operations
+from agent.outbox import Note, Outbox
+from agent.registry import Registry
+from agent.relay import Relay, offline_will
+from agent.spool import Spool
+from agent.status import StatusPoller
+from agent.store import Store
+
+TICKETS_IN_MEMORY_BYTES = 32 << 20
+COMMANDS_IN_MEMORY_BYTES = 1 << 20
+MQTT_LARGEST_PACKET_BYTES = 268_435_455
+
+
+class Parts:
+    """Every part of the agent, built and joined together; nothing is opened and nothing runs yet."""
+
+    def __init__(self, config: Config) -> None:
+        self.boot_id = secrets.token_hex(8)
+        self.store = Store(config.store_file)
+        self.outbox = Outbox(self.store, now=utc_now)
+        self.registry = Registry(store=self.store, outbox=self.outbox, now=utc_now, printers=config.printers)
+        self.spool = Spool(
+            store=self.store,
+            outbox=self.outbox,
+            folder=config.documents_folder,
+            limits=config.spool,
+            retain_final_jobs=config.mqtt.retain_final_jobs,
+            now=utc_now,
+        )
+        self._build_lan(config)
+        self._build_cloud(config)
+        self._build_mqtt(config)
+        self._build_control(config)
+
+    def _build_lan(self, config: Config) -> None:
+        subnets = tuple(IPv4Network(subnet) for subnet in config.discovery.subnets)
+        sightings = Sightings()
+        self.clients = PrinterClients()
+        self.snmp = snmp_client(config.snmp)
+        self.drivers = Drivers(
+            snmp=self.snmp,
+            http_for=lambda printer: self.clients.client_for(self.registry.config_for(printer)),
+            config_for=self.registry.config_for,
+        )
+        prober = Prober(snmp=self.snmp, http_for=lambda _uri: self.clients.probing(), now=utc_now)
+        self.browser = Browser(
+            interfaces=lambda: mdns_interfaces(subnets) if config.discovery.mdns else (),
+            loopback=covers_loopback(subnets),
+            on_sighting=sightings.put,
+        )
+        self.status = StatusPoller(registry=self.registry, source_for=self.drivers.status_source, now=utc_now)
+        self.discovery = Discovery(
+            registry=self.registry,
+            sightings=sightings,
+            sweep=self.snmp.sweep if config.discovery.snmp else None,
+            examine=prober.examine,
+            subnets=config.discovery.subnets,
+            attached_subnets=attached_subnets,
+            interval_seconds=config.discovery.interval,
+            ignore=config.discovery.ignore,
+            printers=config.printers,
+            poll_soon=self.status.poll_soon,
+            now=utc_now,
+        )
+        self.dispatcher = Dispatcher(
+            attempts=self.spool.attempts,
+            find_printer=self.registry.find,
+            target_for=self.drivers.print_target,
+            paused=self._left_alone,
+            beat=beat,
+        )
+        self.registry.on_online = self.dispatcher.printer_is_back
+
+    def _build_cloud(self, config: Config) -> None:
+        self.cloud = Cloud(
+            printos=build_printos(config.printos),
+            registry=self.registry,
+            credentials=CredentialStore(config.credentials_folder, key=lambda: load_seal_key(config.seal_key_file)),
+            waiting_jobs=self.spool.waiting,
+            tell=self.outbox.put_event,
+            status_interval_seconds=config.printos.status_interval,
+        )
+
+    def _build_mqtt(self, config: Config) -> None:
+        base = config.mqtt.base_topic
+        answers = Answers(outbox=self.outbox, response_topics=config.mqtt.response_topics)
+        self.ticket_inbox = Inbox(limit_bytes=TICKETS_IN_MEMORY_BYTES)
+        self.command_inbox = Inbox(limit_bytes=COMMANDS_IN_MEMORY_BYTES)
+        self.tickets = BrokerSession(
+            client_id=f"printos-agent-{config.agent.id}",
+            settings=config.mqtt,
+            session_expiry_seconds=config.spool.max_age,
+            maximum_packet_bytes=min(MQTT_LARGEST_PACKET_BYTES, config.spool.max_job_bytes * 4 // 3 + 65_536),
+            subscriptions=print_topics(base),
+            on_message=lambda message: self.intake.receive(message),
+            on_connect=lambda info: self.intake.connected(info),
+            on_disconnect=lambda: None,
+        )
+        self.control_session = BrokerSession(
+            client_id=f"printos-agent-{config.agent.id}-ctl",
+            settings=config.mqtt,
+            session_expiry_seconds=config.spool.max_age,
+            maximum_packet_bytes=COMMANDS_IN_MEMORY_BYTES,
+            subscriptions=command_topics(base),
+            on_message=lambda message: self.commands.receive(message),
+            on_connect=lambda info: self.relay.connected(info),
+            on_disconnect=lambda: self.relay.disconnected(),
+            will=offline_will(base, self.boot_id),
+        )
+        self.health = Health(
+            config=config,
+            boot_id=self.boot_id,
+            spool=self.spool,
+            outbox=self.outbox,
+            registry=self.registry,
+            tickets=self.tickets,
+            commands=self.control_session,
+            printos=self.cloud.health,
+        )
+        self.operations = Operations(
+            spool=self.spool,
+            registry=self.registry,
+            find_printer=self.discovery.find,
+            cloud=self.cloud,
+            target_for=self.drivers.print_target,
+            printer_is_back=self.dispatcher.printer_is_back,
+            status=self.health.status,
+        )
+        self.intake = Intake(
+            spool=self.spool,
+            answers=answers,
+            find_printer=self.discovery.find,
+            base_topic=base,
+            inbox=self.ticket_inbox,
+            ack=self.tickets.ack,
+            leave=self.tickets.leave,
+            rejoin=self.tickets.rejoin,
+            now=utc_now,
+        )
+        self.commands = Commands(
+            operations=self.operations,
+            answers=answers,
+            base_topic=base,
+            inbox=self.command_inbox,
+            ack=self.control_session.ack,
+        )
+        self.relay = Relay(
+            outbox=self.outbox,
+            publish=self.control_session.publish,
+            base_topic=base,
+            boot_id=self.boot_id,
+            info=self.health.info,
+            health=self.health.health,
+            restate=self._restate,
+        )
+
+    def _build_control(self, config: Config) -> None:
+        self.control = ControlServer(
+            path=config.socket_path,
+            commands=self.operations.commands(),
+            folder=config.uploads_folder,
+            limit_bytes=config.spool.max_job_bytes,
+        )
+
+    def _left_alone(self) -> set[str]:
+        """Name the printers that get no jobs: people paused them, or another one answers at their address."""
+        return {
+            printer.id
+            for printer in self.registry.printers()
+            if printer.paused or IDENTITY_CONFLICT in printer.status.state_reasons
+        }
+
+    def _restate(self) -> None:
+        """Put every retained topic into the outbox again, for a broker that may have lost them."""
+        with self.store.transaction():
+            for printer in self.registry.printers():
+                state = b"online" if printer.online else b"offline"
+                self.outbox.put(Note(f"printers/{printer.id}", _payload(printer.to_json()), retain=True))
+                self.outbox.put(Note(f"printers/{printer.id}/availability", state, retain=True))
+            for job in self.spool.jobs(live=True):
+                self.outbox.put(Note(f"jobs/{job.id}", _payload(job.to_json()), retain=True))
+
+
+def _payload(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()

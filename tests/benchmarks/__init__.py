@@ -1,0 +1,1 @@
+"""The agent measured beside its neighbours: `python -m tests.benchmarks [--quick] [--json]`."""

@@ -71,8 +71,8 @@ class Raw:
                 line.listen_out(self._farewell_seconds)
             except OSError as exc:
                 if not line.sent:
-                    raise PrinterUnreachableError(f"{self._address[0]}: {exc}") from exc
-                raise OutcomeUnknownError(f"{self._address[0]}: after {line.sent} bytes: {exc}") from exc
+                    raise PrinterUnreachableError(self._told(exc)) from exc
+                raise OutcomeUnknownError(f"{self._told(exc)}, after {line.sent} bytes") from exc
         return JobReading(state=None)
 
     def read_job(self, device_job_id: str) -> JobReading:
@@ -91,11 +91,15 @@ class Raw:
         """
         raise NotFoundError(f"a raw port can't cancel job {device_job_id}")
 
+    def _told(self, error: OSError | UnicodeError) -> str:
+        """Say what went wrong as a person would: the address, and the reason without its number."""
+        return f"{self._address[0]}:{self._address[1]}: {getattr(error, 'strerror', None) or error}"
+
     def _connected(self) -> socket.socket:
         try:
             sock = socket.create_connection(self._address, self._timeout_seconds)
         except (OSError, UnicodeError) as exc:
-            raise PrinterUnreachableError(f"{self._address[0]}: {exc}") from exc
+            raise PrinterUnreachableError(self._told(exc)) from exc
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setblocking(False)
         return sock

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from agent.config_schema import PrinterConfig
@@ -16,11 +16,10 @@ from agent.errors import (
     RefusedError,
     StorageError,
 )
-from agent.model import Event, Printer
+from agent.model import Event, Printer, Progress
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[Mapping[str, Any]], None]
 Row = dict[str, Any]
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agent.activation import Activation, Printers, PrintOS, Progress, Row, result
+from agent.activation import Activation, Printers, PrintOS, Row, result
 from agent.credentials import CredentialStore, DeviceLogin
 from agent.errors import (
     CloudError,
@@ -26,7 +26,7 @@ from agent.errors import (
     StorageError,
 )
 from agent.loop import backoff
-from agent.model import Event, Printer
+from agent.model import Event, Printer, Progress
 
 log = logging.getLogger(__name__)
 

@@ -16,12 +16,13 @@ import pwd
 import socket
 import struct
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from agent.errors import AgentError, ConflictError, InputError, RefusedError, SpoolFullError, StorageError
 from agent.loop import beat
+from agent.model import Command, Progress
 
 log = logging.getLogger(__name__)
 
@@ -29,16 +30,6 @@ REQUEST_LIMIT_BYTES = 65_536
 BLOCK_BYTES = 262_144
 ACCEPT_SECONDS = 1.0
 PEER_SECONDS = 30.0
-
-
-Progress = Callable[[Mapping[str, Any]], None]
-
-Command = Callable[[Mapping[str, Any], Path | None, Progress], Any]
-"""Does what was asked with its arguments and gives what JSON can say of it; raises AgentError.
-
-The path is of a document that came along, which is deleted when the command has returned; the callable tells the
-asking person how far it is.
-"""
 
 
 class ControlServer:

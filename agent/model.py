@@ -387,6 +387,16 @@ class Event:
     facts: Mapping[str, Any]
 
 
+Progress = Callable[[Mapping[str, Any]], None]
+"""Is told, as facts that JSON can say, how far something long has come."""
+
+Command = Callable[[Mapping[str, Any], Path | None, Progress], Any]
+"""Does what was asked with its arguments and gives what JSON can say of it; raises AgentError.
+
+The path is of a document that came along, which is deleted when the command has returned; the callable tells the
+asking person how far it is.
+"""
+
 Clock = Callable[[], datetime]
 """Gives the present as an aware UTC datetime."""
 

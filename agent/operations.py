@@ -10,15 +10,13 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from agent.document_format import HEAD_BYTES, tell_format
 from agent.errors import ConflictError, InputError, RefusedError
-from agent.model import Job, Printer, Ticket
+from agent.model import Command, Job, Printer, Progress, Ticket
 from agent.registry import Registry
 from agent.spool import Spool
 from agent.ticket import digest_parts, parse_ticket_keys
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[Mapping[str, Any]], None]
-Command = Callable[[Mapping[str, Any], Path | None, Progress], Any]
 Changed = TypeVar("Changed", Job, Printer)
 
 

@@ -13,9 +13,10 @@ import pytest
 from agent.cli import client
 from agent.config import parse_config
 from agent.config_schema import Config
-from agent.control import ControlServer, Progress
+from agent.control import ControlServer
 from agent.errors import AgentError, ConflictError, InputError, NotFoundError, RefusedError
 from agent.loop import Loop
+from agent.model import Progress
 
 
 def echo(arguments: Mapping[str, Any], document: Path | None, progress: Progress) -> Any:

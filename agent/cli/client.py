@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from agent.config_schema import Config
 from agent.errors import AgentError, ConflictError, InputError, NotFoundError, RefusedError
+from agent.model import Progress
 
 BLOCK_BYTES = 262_144
 ANSWER_SECONDS = 120.0
-
-Progress = Callable[[Mapping[str, Any]], None]
 
 
 class NobodyThereError(NotFoundError):

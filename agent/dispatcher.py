@@ -218,7 +218,7 @@ def _clear_away(target: PrintTarget, job: Job) -> None:
 
 def _left_behind(target: PrintTarget, job: Job) -> JobReading | None:
     """Find a job of the printer's by its name, for an agent that was killed before it noted the id; else by its id."""
-    found = target.find_job(job.id) if isinstance(target, JobFinder) else None
+    found = target.find_job(job.token) if isinstance(target, JobFinder) else None
     if found is None and job.device_job_id is not None:
         return target.read_job(job.device_job_id)
     return found

@@ -302,7 +302,11 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job of the spool. `revision` rises with every change; `attempts` counts the times it was about to be sent."""
+    """A job of the spool.
+
+    `revision` rises with every change; `attempts` counts the times it was about to be sent. `token` tells it from
+    every other job, ours and strangers', in a printer's own list; it has no hyphen.
+    """
 
     id: str
     printer_id: str
@@ -320,11 +324,17 @@ class Job:
     priority: int = 50
     impressions_completed: int | None = None
     attempts: int = 0
+    token: str = ""
     device_job_id: str | None = None
     expires_at: datetime | None = None
     has_pin: bool = False
     response_topic: str | None = None
     correlation_data: bytes | None = None
+
+    @property
+    def attempt_token(self) -> str:
+        """The word that names this attempt in the printer's list of jobs: `<token>-<attempts>`."""
+        return f"{self.token}-{self.attempts}"
 
     def to_json(self) -> dict[str, Any]:
         """Give the job as the contract shows it; one with a PIN tells neither its name nor its user."""

@@ -8,6 +8,7 @@ waited for the rest), `sent` (the printer has taken it all and answered).
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ class Columns(Protocol):
 
 OUTCOME_UNKNOWN = "agent-outcome-unknown"
 DEFAULT_OPTIONS = JobOptions()
+TOKEN_DIGITS = 12
 
 SCHEMA = (
     """CREATE TABLE jobs (
@@ -143,12 +145,18 @@ def job_from_row(row: Columns, folder: Path) -> Job:
         priority=row["priority"],
         impressions_completed=row["impressions_completed"],
         attempts=row["attempts"],
+        token=token_of(row),
         device_job_id=row["device_job_id"],
         expires_at=None if row["expires_at"] is None else moment(row["expires_at"]),
         has_pin=row["pin_hash"] is not None,
         response_topic=row["response_topic"],
         correlation_data=row["correlation_data"],
     )
+
+
+def token_of(row: Columns) -> str:
+    """Give the token of a row's job: derived from its keyed digest, so that no stranger can guess it."""
+    return hashlib.sha256(b"%d " % row["seq"] + row["digest"]).hexdigest()[:TOKEN_DIGITS]
 
 
 def columns_of_ticket(ticket: Ticket) -> dict[str, Any]:

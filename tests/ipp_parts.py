@@ -27,7 +27,7 @@ def make_job(folder: Path, job_id: str = "order-17", **changes: Any) -> Job:
     path.write_bytes(PDF)
     now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     document = Document(path, len(PDF), "application/pdf")
-    return replace(Job(job_id, "p1", JobState.PROCESSING, document, now, now), **changes)
+    return replace(Job(job_id, "p1", JobState.PROCESSING, document, now, now, token="f00d", attempts=1), **changes)
 
 
 @dataclass

@@ -148,7 +148,7 @@ def test_a_job_is_found_by_the_last_word_of_its_name() -> None:
 
     def listing(message: Message, request: Request) -> Message:
         is_over = message.group(GroupTag.OPERATION).text("which-jobs") == "completed"
-        names = {3: "a order-17", 5: "b order-17", 9: "order-17 b"} if is_over else {4: "a order-17", 8: "order-171"}
+        names = {3: "a f00d-1", 5: "b f00d-2", 9: "f00d-3 b"} if is_over else {4: "a f00d-1", 8: "af00d-1"}
         groups = tuple(
             reply(
                 0,
@@ -161,16 +161,16 @@ def test_a_job_is_found_by_the_last_word_of_its_name() -> None:
         return Message(Status.OK, groups)
 
     with scripted(listing) as (ipp, _):
-        found = ipp.find_job("order-17")
+        found = ipp.find_job("f00d")
         assert found is not None
         assert (found.device_job_id, found.state) == ("5", JobState.COMPLETED)
-        assert ipp.find_job("order-18") is None
+        assert ipp.find_job("f00e") is None
 
 
 def test_a_printer_without_a_list_of_jobs_finds_none() -> None:
     """A refused Get-Jobs is no error: it proves as little as an empty list."""
     with scripted(lambda message, request: reply(Status.OPERATION_NOT_SUPPORTED)) as (ipp, _):
-        assert ipp.find_job("order-17") is None
+        assert ipp.find_job("f00d") is None
 
 
 def test_only_a_printer_that_can_is_asked_to_identify_itself() -> None:

@@ -248,10 +248,10 @@ def test_a_long_name_keeps_its_token(tmp_path: Path) -> None:
     (name,) = (value.value for value in job_name(make_job(tmp_path, name="ü" * 300)).values)
     assert isinstance(name, str)
     assert len(name.encode()) <= 255
-    assert name.split()[-1] == "order-17"
+    assert name.split()[-1] == "f00d-1"
 
 
 def test_a_job_name_is_one_line(tmp_path: Path) -> None:
     """Control characters from a ticket don't reach the printer's panel."""
-    assert job_name(make_job(tmp_path, name="a\r\nb\x1b")) == attribute("job-name", Tag.NAME, "a b order-17")
-    assert job_name(make_job(tmp_path)) == attribute("job-name", Tag.NAME, "order-17")
+    assert job_name(make_job(tmp_path, name="a\r\nb\x1b")) == attribute("job-name", Tag.NAME, "a b f00d-1")
+    assert job_name(make_job(tmp_path)) == attribute("job-name", Tag.NAME, "order-17 f00d-1")

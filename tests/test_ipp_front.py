@@ -118,15 +118,15 @@ def test_a_job_prints_to_its_end_byte_for_byte(bench: Bench, tmp_path: Path) -> 
     assert follow(bench.ipp, reading.device_job_id).state == JobState.COMPLETED
     job = bench.engine.job(int(reading.device_job_id or ""))
     assert job is not None
-    assert (job.name, job.sha256) == ("Invoice order-17", hashlib.sha256(PDF).hexdigest())
+    assert (job.name, job.sha256) == ("Invoice f00d-1", hashlib.sha256(PDF).hexdigest())
     assert job.options == {"copies": 2, "page-ranges": ((1, 2),), "print-quality": "high", "job-priority": 70}
 
 
 def test_a_job_is_found_canceled_and_forgotten_as_with_real_printers(bench: Bench, tmp_path: Path) -> None:
-    """A jammed printer's job is found by our id, and can be canceled; another is not found."""
+    """A jammed printer's job is found by our token, and can be canceled; another is not found."""
     bench.engine.jam()
     reading = bench.ipp.print_job(make_job(tmp_path), Notes())
-    found = bench.ipp.find_job("order-17")
+    found = bench.ipp.find_job("f00d")
     assert found is not None
     assert (found.device_job_id, found.state) == (reading.device_job_id, JobState.PROCESSING_STOPPED)
     bench.ipp.cancel_job(reading.device_job_id or "")

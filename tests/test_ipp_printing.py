@@ -82,12 +82,12 @@ def test_a_printer_without_create_job_gets_print_job(tmp_path: Path) -> None:
 
 
 def test_a_job_carries_who_what_and_how(tmp_path: Path) -> None:
-    """User, name, fidelity and options go with the job; the name ends with our id."""
+    """User, name, fidelity and options go with the job; the name ends with the token of the attempt."""
     job = make_job(tmp_path, name="Büro", user="ann", options=JobOptions(copies=3, media="iso_a4_210x297mm"))
     with scripted(play(dict(CREATED))) as (ipp, printer):
         ipp.print_job(job, Notes())
     operation, template = printer.asked[1].group(GroupTag.OPERATION), printer.asked[1].group(GroupTag.JOB)
-    assert (operation.text("requesting-user-name"), operation.text("job-name")) == ("ann", "Büro order-17")
+    assert (operation.text("requesting-user-name"), operation.text("job-name")) == ("ann", "Büro f00d-1")
     assert operation.boolean("ipp-attribute-fidelity") is True
     assert (template.integer("copies"), template.text("media")) == (3, "iso_a4_210x297mm")
 

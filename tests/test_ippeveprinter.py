@@ -46,14 +46,14 @@ def _read_until(ipp: Ipp, holds: Callable[[Reading], bool]) -> Reading:
 
 
 def test_a_job_prints_to_its_end_byte_for_byte(tmp_path: Path, http: HttpClient) -> None:
-    """The printer keeps the bytes that were sent, says completed, and finds the job by our id."""
+    """The printer keeps the bytes that were sent, says completed, and finds the job by our token."""
     with ippeveprinter(tmp_path / "spool") as printer:
         ipp, notes = Ipp(printer.uri, http=http), Notes()
         reading = ipp.print_job(make_job(tmp_path, name="Invoice"), notes)
         assert follow(ipp, reading.device_job_id).state == JobState.COMPLETED
         assert [document.read_bytes() for document in printer.documents()] == [PDF]
         assert notes.told == [f"created {reading.device_job_id}", "sending", "left"]
-        found = ipp.find_job("order-17")
+        found = ipp.find_job("f00d")
         assert found is not None
         assert (found.device_job_id, found.state) == (reading.device_job_id, JobState.COMPLETED)
 
@@ -95,7 +95,7 @@ def test_the_options_arrive(tmp_path: Path, http: HttpClient) -> None:
         "IPP_PRINT_COLOR_MODE=monochrome",
         "IPP_PAGE_RANGES=1-3,7-7",
         "IPP_PRINT_QUALITY=high",
-        "IPP_JOB_NAME=Büro order-17",
+        "IPP_JOB_NAME=Büro f00d-1",
         "IPP_JOB_ORIGINATING_USER_NAME=ann",
         "IPP_DOCUMENT_FORMAT_SUPPLIED=application/pdf",
     }

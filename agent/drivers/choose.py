@@ -80,7 +80,7 @@ class JobFinder(Protocol):
     """A print target whose printer lists its jobs by their names."""
 
     def find_job(self, token: str) -> JobReading | None:
-        """Look for the newest job whose name ends with `token`; None where none is listed, which proves nothing.
+        """Look for the newest attempt at the job of this token; None where none is listed, which proves nothing.
 
         Raises:
             PrinterUnreachableError: it doesn't answer.

@@ -148,12 +148,12 @@ class Ipp:
         self._answer(Operation.CANCEL_JOB, job_id(device_job_id))
 
     def find_job(self, token: str) -> JobReading | None:
-        """Look for the newest job whose name ends with the word `token`.
+        """Look for the newest job whose name ends with an attempt's token: `<token>-<number>`.
 
         None where the printer lists no such job, which proves nothing.
         """
         jobs = itertools.chain.from_iterable(map(self._list_jobs, ("not-completed", "completed")))
-        named = (job for job in jobs if (job.text("job-name") or "").split()[-1:] == [token])
+        named = (job for job in jobs if _last_word(job).rpartition("-")[0] == token)
         newest = max(named, key=lambda job: job.integer("job-id") or 0, default=None)
         return None if newest is None else parse_job(newest)
 
@@ -344,6 +344,10 @@ def http_url(uri: str) -> str:
     if not re.search(r":[0-9]+$", authority):
         authority = f"{authority.removesuffix(':')}:{DEFAULT_PORT}"
     return f"{scheme}://{authority}{parts.path or '/'}"
+
+
+def _last_word(job: Attributes) -> str:
+    return (job.text("job-name") or "").rpartition(" ")[2]
 
 
 def _opened(job: Job) -> BinaryIO:

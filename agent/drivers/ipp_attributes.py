@@ -244,9 +244,12 @@ def job_attributes(options: JobOptions) -> tuple[Attribute, ...]:
 
 
 def job_name(job: Job) -> Attribute:
-    """Write the name a printer shows: the publisher's, cut to fit, and our job id as its last word."""
-    name = _cut(job.name or "", LONGEST_NAME - len(job.id) - 1).strip()
-    return attribute("job-name", Tag.NAME, f"{name} {job.id}".lstrip())
+    """Write the name a printer shows: the publisher's, cut to fit, and the token of this attempt as its last word.
+
+    Where a PIN guards the job, its id stands for the publisher's name.
+    """
+    name = _cut((None if job.has_pin else job.name) or job.id, LONGEST_NAME - len(job.attempt_token) - 1).strip()
+    return attribute("job-name", Tag.NAME, f"{name} {job.attempt_token}")
 
 
 def requesting_user(job: Job) -> Attribute:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import tomli
 
-from agent.config_schema import SECTIONS, Config, PrinterConfig
+from agent.config_schema import SECTIONS, TABLES, Config, PrinterConfig, UserConfig
 from agent.errors import ConfigError
 from agent.hardware import hardware_id
 
@@ -163,16 +163,21 @@ class _Reader:
         self._lines = text.splitlines()
 
     def config(self, raw: dict[str, Any]) -> Config:
-        known = {*SECTIONS, "printer"}
+        known = {*SECTIONS, *TABLES}
         for name, value in raw.items():
             if name not in known:
                 raise self._error(name, f"unknown; the sections are {', '.join(sorted(known))}")
-            if name != "printer" and not isinstance(value, dict):
+            if name in SECTIONS and not isinstance(value, dict):
                 raise self._error(name, "must be a section")
         sections: dict[str, Any] = {
             name: self.section(name, kind, _derived(name, raw)) for name, kind in SECTIONS.items()
         }
-        config = Config(**sections, printers=tuple(self._printers(raw.get("printer", []))), path=self._path)
+        config = Config(
+            **sections,
+            printers=tuple(self._printers(raw.get("printer", []))),
+            users=tuple(self._users(raw.get("user", []))),
+            path=self._path,
+        )
         self._check_networks(config)
         self._check_needs(config)
         if config.spool.max_job_bytes > config.spool.max_bytes:
@@ -190,16 +195,31 @@ class _Reader:
         return kind(**{name: value for name, value in values.items() if value not in ("", ())})
 
     def _printers(self, raw: Any) -> Iterator[PrinterConfig]:
-        if not isinstance(raw, list) or not all(isinstance(item, dict) for item in raw):
-            raise self._error("printer", "must be written as [[printer]]")
         aliases: set[str] = set()
-        for number, item in enumerate(raw, 1):
-            printer = self.section(f"printer[{number}]", PrinterConfig, item)
-            self._check_printer(f"printer[{number}]", printer)
+        for path, item in self._tables("printer", raw):
+            printer = self.section(path, PrinterConfig, item)
+            self._check_printer(path, printer)
             if printer.alias in aliases:
-                raise self._error(f"printer[{number}].alias", f"{printer.alias!r} is another printer's too")
+                raise self._error(f"{path}.alias", f"{printer.alias!r} is another printer's too")
             aliases |= {printer.alias} - {""}
             yield printer
+
+    def _users(self, raw: Any) -> Iterator[UserConfig]:
+        names: set[str] = set()
+        for path, item in self._tables("user", raw):
+            user = self.section(path, UserConfig, item)
+            if not user.name:
+                raise self._error(path, "needs a name, as topics name the user")
+            if user.name in names:
+                raise self._error(f"{path}.name", f"{user.name!r} is there already")
+            names.add(user.name)
+            yield user
+
+    def _tables(self, name: str, raw: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Give the tables written as `[[name]]`, each with its path for messages."""
+        if not isinstance(raw, list) or not all(isinstance(item, dict) for item in raw):
+            raise self._error(name, f"must be written as [[{name}]]")
+        yield from ((f"{name}[{number}]", item) for number, item in enumerate(raw, 1))
 
     def _check_printer(self, path: str, printer: PrinterConfig) -> None:
         if not any((printer.uuid, printer.serial, printer.mac, printer.host, printer.uris)):

@@ -14,6 +14,8 @@ DAY = 86_400
 FILTER_PATTERN = r"#|(\+|[^#+/]*)(/(\+|[^#+/]*))*(/#)?"
 PLACE_PATTERN = r"[^\s/]+"
 MIB = 1_048_576
+COUNT_MAX = 1_000_000_000
+AS_EVERYBODY = "that of `[limits]`"
 DEFAULT_STATE_DIR = Path("/var/lib/printos-agent")
 
 
@@ -116,6 +118,32 @@ class SpoolConfig:
     max_job_bytes: int = _key(100 * MIB, "bytes that one document may have", low=1024, high=1 << 40)
     keep: int = _key(7 * DAY, "seconds that an ended job is remembered", low=60, high=366 * DAY)
     max_age: int = _key(DAY, "seconds that a job may wait here or in the broker", low=60, high=366 * DAY)
+    after_outage: Literal["print", "hold", "drop"] = _key(
+        "print", "what becomes of jobs that waited through an outage of the broker link or of the agent"
+    )
+    outage_seconds: int = _key(3600, "seconds that such an outage lasts at least", low=60, high=366 * DAY)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsConfig:
+    """What each publisher may have in a calendar day of this box; 0 is no limit.
+
+    A publisher is the user that a topic names; all tickets whose topic names no user are one publisher together.
+    """
+
+    jobs_per_day: int = _key(0, "jobs accepted", low=0, high=COUNT_MAX)
+    bytes_per_day: int = _key(0, "bytes of their documents", low=0, high=1 << 50)
+    pages_per_day: int = _key(
+        0, "impressions printed; the job with which it is reached is printed whole", low=0, high=COUNT_MAX
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AccountConfig:
+    """The account of what each has printed, which `printos-agent jobs export` writes."""
+
+    keep: int = _key(400 * DAY, "seconds that an ended job stays in the account", low=DAY, high=3660 * DAY)
+    max_jobs: int = _key(100_000, "jobs in it at the most; the oldest go first", low=1000, high=10_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +169,16 @@ class PrinterConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class UserConfig:
+    """One `[[user]]`: a publisher whose limits differ from those of everybody, `[limits]`."""
+
+    name: str = _key("", "the user as topics name it", pattern=r"[^/+#]{1,255}")
+    jobs_per_day: int | None = _key(None, "jobs accepted", low=0, high=COUNT_MAX, default_text=AS_EVERYBODY)
+    bytes_per_day: int | None = _key(None, "bytes of their documents", low=0, high=1 << 50, default_text=AS_EVERYBODY)
+    pages_per_day: int | None = _key(None, "impressions printed", low=0, high=COUNT_MAX, default_text=AS_EVERYBODY)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole of agent.toml, with every default filled in."""
 
@@ -150,7 +188,10 @@ class Config:
     mqtt: MqttConfig = MqttConfig()
     printos: PrintosConfig = PrintosConfig()
     spool: SpoolConfig = SpoolConfig()
+    limits: LimitsConfig = LimitsConfig()
+    account: AccountConfig = AccountConfig()
     printers: tuple[PrinterConfig, ...] = ()
+    users: tuple[UserConfig, ...] = ()
     path: Path | None = None
 
     @property
@@ -193,4 +234,8 @@ SECTIONS: dict[str, type] = {
     "mqtt": MqttConfig,
     "printos": PrintosConfig,
     "spool": SpoolConfig,
+    "limits": LimitsConfig,
+    "account": AccountConfig,
 }
+TABLES: dict[str, type] = {"printer": PrinterConfig, "user": UserConfig}
+"""What may stand there any number of times, as `[[printer]]`."""

@@ -83,6 +83,7 @@ class Health:
             "memory_bytes": memory_bytes(),
             "spool": _spool_facts(self._config, tally),
             "jobs": dict(tally.by_state),
+            "limits": self._limits(),
             "outbox": self._outbox.depth(),
             "broker": self._broker(),
             "printos": dict(self._printos()),
@@ -95,10 +96,15 @@ class Health:
             self._registry.printers(),
             self._spool.tally(),
             self._outbox.depth(),
+            self._spool.accounts.at_limit(),
             agent={"running": True, "boot_id": self._boot_id, "uptime_seconds": self._uptime_seconds()},
             broker=self._broker(),
             printos=self._printos(),
         )
+
+    def _limits(self) -> dict[str, int]:
+        accounts = self._spool.accounts
+        return {"publishers_at_limit": len(accounts.at_limit()), "tickets_refused": accounts.refused}
 
     def _uptime_seconds(self) -> int:
         return round(time.monotonic() - self._started_at)
@@ -115,6 +121,7 @@ def status_report(
     printers: Sequence[Printer],
     tally: Tally,
     outbox_depth: int,
+    at_limit: Sequence[Mapping[str, Any]],
     *,
     agent: Mapping[str, Any],
     broker: Mapping[str, Any],
@@ -127,17 +134,25 @@ def status_report(
         "printos": dict(printos),
         "jobs": dict(tally.by_state),
         "spool": {**_spool_facts(config, tally), "outbox": outbox_depth},
+        "at_limit": list(at_limit),
         "printers": [printer.to_json() for printer in printers],
     }
 
 
-def status_at_rest(config: Config, printers: Sequence[Printer], tally: Tally, outbox_depth: int) -> dict[str, Any]:
+def status_at_rest(
+    config: Config,
+    printers: Sequence[Printer],
+    tally: Tally,
+    outbox_depth: int,
+    at_limit: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
     """Give the same of an agent that is not running, from what it left on the disk."""
     return status_report(
         config,
         printers,
         tally,
         outbox_depth,
+        at_limit,
         agent={"running": False, "boot_id": None, "uptime_seconds": 0},
         broker={"state": "disconnected", "address": _broker_address(config), "problem": "no agent is running"},
         printos={"state": "disconnected", "problem": "no agent is running"},

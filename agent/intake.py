@@ -77,6 +77,11 @@ class Intake:
         """Hear of a connection: the packet identifiers of a session that is gone mean nothing in the new one."""
         if not info.session_present:
             self._has_new_session = True
+        self._spool.outages.link_up(session_present=info.session_present)
+
+    def disconnected(self) -> None:
+        """Hear that the connection is gone."""
+        self._spool.outages.link_down()
 
     def step(self) -> float:
         """Take in what waits; gives the seconds until the next step is due."""
@@ -107,6 +112,7 @@ class Intake:
             self._spool.forget_deliveries()
             self._has_new_session = False
         if not messages:
+            self._spool.outages.idle()
             return settled, shortage
         with self._spool.accept_group():
             for message in messages:
@@ -155,6 +161,8 @@ class Intake:
                 response_topic=address.topic if address else None,
                 correlation_data=address.correlation_data if address else None,
                 expires_at=None if left is None else self._now() + timedelta(seconds=left),
+                publisher=topic_user or "",
+                after_outage=self._spool.outages.consequence(parsed.ticket.created_at),
             )
         except ConflictError as error:
             raise _refusal(parsed, error, "agent-conflict") from error

@@ -305,7 +305,8 @@ class Job:
     """A job of the spool.
 
     `revision` rises with every change; `attempts` counts the times it was about to be sent. `token` tells it from
-    every other job, ours and strangers', in a printer's own list; it has no hyphen.
+    every other job, ours and strangers', in a printer's own list; it has no hyphen. `publisher` is whom it is charged
+    to: the user that the topic named, `""` where it named none, None where it came by the command line.
     """
 
     id: str
@@ -330,6 +331,7 @@ class Job:
     has_pin: bool = False
     response_topic: str | None = None
     correlation_data: bytes | None = None
+    publisher: str | None = None
 
     @property
     def attempt_token(self) -> str:

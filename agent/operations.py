@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from agent.accounts import parse_selection
 from agent.document_format import HEAD_BYTES, tell_format
 from agent.errors import ConflictError, InputError, RefusedError
 from agent.model import Command, Job, Printer, Progress, Ticket
@@ -130,7 +131,8 @@ class Operations:
                 for change in (self.approve, self.forget, self.pause, self.resume, self.identify)
             },
             "jobs": self._list_jobs,
-            "jobs.show": lambda arguments, _document, _progress: self._spool.get(_text(arguments, "id")).to_json(),
+            "jobs.show": self._show_job,
+            "account": self._read_account,
             **{
                 f"jobs.{change.__name__}": _on_job(change)
                 for change in (self.cancel, self.release, self.confirm, self.reprint)
@@ -143,9 +145,18 @@ class Operations:
         return self._spool.get(job_id).attempts if attempts is None else attempts
 
     def _list_jobs(self, arguments: Mapping[str, Any], _document: Path | None, _progress: Progress) -> Any:
+        jobs = self._spool.jobs(printer_id=self._printer_id(arguments), user=_user(arguments))
+        return [job.to_json() for job in jobs]
+
+    def _show_job(self, arguments: Mapping[str, Any], _document: Path | None, _progress: Progress) -> Any:
+        return self._spool.get(_text(arguments, "id"), user=_user(arguments)).to_json()
+
+    def _read_account(self, arguments: Mapping[str, Any], _document: Path | None, _progress: Progress) -> Any:
+        return self._spool.accounts.read(parse_selection(arguments, printer_id=self._printer_id(arguments)))
+
+    def _printer_id(self, arguments: Mapping[str, Any]) -> str | None:
         printer = arguments.get("printer")
-        printer_id = self._registry.find(printer).id if printer else None
-        return [job.to_json() for job in self._spool.jobs() if printer_id in (None, job.printer_id)]
+        return self._registry.find(printer).id if printer else None
 
     def _print(self, arguments: Mapping[str, Any], document: Path | None, _progress: Progress) -> Any:
         ticket = arguments.get("ticket")
@@ -195,9 +206,16 @@ def _on_printer(change: Callable[[str], Printer]) -> Command:
 def _on_job(change: Callable[..., Job]) -> Command:
     def run(arguments: Mapping[str, Any], _document: Path | None, _progress: Progress) -> Any:
         details = {name: value for name, value in arguments.items() if name in ("pin", "attempts")}
+        if _user(arguments) is not None:
+            details["user"] = _user(arguments)
         return change(_text(arguments, "id"), **details).to_json()
 
     return run
+
+
+def _user(arguments: Mapping[str, Any]) -> str | None:
+    """Give the user for whom something is asked, None for whoever runs the site."""
+    return None if arguments.get("user") is None else _text(arguments, "user")
 
 
 def _optional_text(arguments: Mapping[str, Any], name: str) -> str:

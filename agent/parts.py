@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network
 from typing import Any
 
+from agent.accounts import Accounts
 from agent.answers import Answers
 from agent.clients import PrinterClients, build_printos, snmp_client
 from agent.cloud import Cloud
@@ -54,6 +55,9 @@ class Parts:
         self.store = Store(config.store_file)
         self.outbox = Outbox(self.store, now=utc_now)
         self.registry = Registry(store=self.store, outbox=self.outbox, now=utc_now, printers=config.printers)
+        accounts = Accounts(
+            store=self.store, now=utc_now, limits=config.limits, users=config.users, account=config.account
+        )
         self.spool = Spool(
             store=self.store,
             outbox=self.outbox,
@@ -61,6 +65,7 @@ class Parts:
             limits=config.spool,
             retain_final_jobs=config.mqtt.retain_final_jobs,
             now=utc_now,
+            accounts=accounts,
         )
         self._build_lan(config)
         self._build_cloud(config)
@@ -129,7 +134,7 @@ class Parts:
             subscriptions=print_topics(base),
             on_message=lambda message: self.intake.receive(message),
             on_connect=lambda info: self.intake.connected(info),
-            on_disconnect=lambda: None,
+            on_disconnect=lambda: self.intake.disconnected(),
         )
         self.control_session = BrokerSession(
             client_id=f"printos-agent-{config.agent.id}-ctl",

@@ -7,9 +7,9 @@ is written in the same transaction as what is told of it. Every call returns whe
 from __future__ import annotations
 
 import hmac
-import json
 import logging
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,22 +19,26 @@ from pathlib import Path
 from typing import Any
 
 from agent import spool_commands
+from agent.accounts import Accounts
+from agent.clock_watch import ClockWatch
 from agent.config_schema import SpoolConfig
-from agent.errors import ConflictError, SpoolFullError, StorageError, TicketError
-from agent.model import Clock, Job, Ticket
-from agent.outbox import Note, Outbox
+from agent.errors import ConflictError, StorageError
+from agent.model import Clock, Job, JobState, Ticket
+from agent.outage import Consequence, Outages
+from agent.outbox import Outbox
 from agent.pin import hash_pin
+from agent.spool_ages import Ages
 from agent.spool_attempts import Attempts
 from agent.spool_documents import Documents
+from agent.spool_news import JobNews
+from agent.spool_room import Room
 from agent.spool_rows import SCHEMA, columns_of_ticket
-from agent.spool_table import JobTable, Tally, read_document_bytes, read_job, read_jobs, read_tally
-from agent.spool_upkeep import end_without_document, expire, prune, recover
+from agent.spool_table import JobTable, Tally, read_job, read_jobs, read_tally
+from agent.spool_upkeep import end_without_document, recover
 from agent.store import Row, Store
 
 log = logging.getLogger(__name__)
 
-RESERVE_BYTES = 8 << 20
-UPKEEP_SECONDS = 30.0
 REDELIVERED = "SELECT jobs.* FROM deliveries JOIN jobs ON id = job_id WHERE packet_id = ? AND deliveries.digest = ?"
 
 
@@ -59,24 +63,52 @@ class Spool:
 
     Attributes:
         attempts: the dispatcher's side of it.
+        accounts: who printed what, and the limits of publishers.
+        outages: what becomes of jobs that waited through an outage.
         on_work: called after the commit of whatever a dispatcher may want to look at: a job that is new, released, to
             be reprinted or to be cancelled.
     """
 
     def __init__(
-        self, *, store: Store, outbox: Outbox, folder: Path, limits: SpoolConfig, retain_final_jobs: bool, now: Clock
+        self,
+        *,
+        store: Store,
+        outbox: Outbox,
+        folder: Path,
+        limits: SpoolConfig,
+        retain_final_jobs: bool,
+        now: Clock,
+        accounts: Accounts | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
-        self._outbox = outbox
         self._folder = folder
         self._documents = Documents(folder)
-        self._limits = limits
-        self._retain_final_jobs = retain_final_jobs
+        self._room = Room(store=store, documents=self._documents, limits=limits)
         self._now = now
-        self._table = JobTable(store=store, folder=folder, now=now, tell=self._tell, discard=self._discard)
+        self._news = JobNews(outbox=outbox, retain_final_jobs=retain_final_jobs)
+        self.accounts = accounts or Accounts(store=store, now=now)
+        self._table = JobTable(
+            store=store,
+            folder=folder,
+            now=now,
+            tell=self._news.tell,
+            note_end=self.accounts.note_end,
+            discard=self._discard,
+        )
+        watch = ClockWatch(now=now, monotonic=monotonic)
+        self.outages = Outages(store=store, table=self._table, watch=watch, limits=limits, now=now, monotonic=monotonic)
+        self._ages = Ages(
+            table=self._table,
+            accounts=self.accounts,
+            outages=self.outages,
+            watch=watch,
+            outbox=outbox,
+            discard=self._discard,
+            limits=limits,
+        )
         self.attempts = Attempts(store=store, table=self._table)
         self._digest_key = b""
-        self._refused_bytes = 0
         self.on_work: Callable[[], None] = _nobody_works
 
     def open(self) -> None:
@@ -86,6 +118,8 @@ class Spool:
             StorageError: the disk doesn't let it.
         """
         self._store.migrate("spool", SCHEMA)
+        self.accounts.open()
+        self.outages.open()
         aside = self._store.set_aside
         self._documents.open(set_aside=aside.name.removeprefix(self._store.path.name) if aside else None)
         with self._store.transaction() as connection:
@@ -95,6 +129,7 @@ class Spool:
         self._digest_key = self._store.query("SELECT value FROM spool_keys WHERE name = 'digest'")[0]["value"]
         rows = self._store.query("SELECT file FROM jobs WHERE file IS NOT NULL")
         self._documents.sweep(frozenset(row["file"] for row in rows))
+        self.outages.begin()
 
     def accept(
         self,
@@ -108,6 +143,8 @@ class Spool:
         response_topic: str | None = None,
         correlation_data: bytes | None = None,
         expires_at: datetime | None = None,
+        publisher: str | None = None,
+        after_outage: Consequence | None = None,
     ) -> Accepted:
         """Make a job of a ticket, or find the job that it is already and tell its state again.
 
@@ -121,14 +158,19 @@ class Spool:
             response_topic: where to answer, already checked against the policy.
             correlation_data: returned with each answer.
             expires_at: the message's own expiry, reckoned from now; the earlier of this and the ticket's counts.
+            publisher: whom it is charged to, `""` for a topic that names no user; None where no limits hold.
+            after_outage: what becomes of it because it waited through an outage.
 
         Raises:
-            TicketError: the document is larger than a job may be.
+            TicketError: the document is larger than a job may be, or the publisher has had enough today.
             ConflictError: there is another job of this id.
             SpoolFullError: there is no room now.
             StorageError: the disk refuses otherwise.
         """
-        self._check_room(ticket, self._documents.size(document))
+        size, digest = self._documents.size(document), self._digest(digest_parts)
+        if publisher is not None and self._known(ticket.id, digest, delivery) is None:
+            self.accounts.check(publisher, size=size, copies=ticket.options.copies, job_id=ticket.id)
+        self._room.check(size, job_id=ticket.id)
         file, size = self._documents.write(document)
         columns = {
             **columns_of_ticket(ticket),
@@ -138,21 +180,22 @@ class Spool:
             "format": document_format,
             "size": size,
             "file": file,
-            "digest": self._digest(digest_parts),
+            "digest": digest,
             "pin_hash": None if ticket.pin is None else hash_pin(ticket.pin),
             "response_topic": response_topic,
             "correlation_data": correlation_data,
+            "publisher": publisher,
         }
         with self._store.transaction():
             self._store.on_rollback(partial(self._discard, file))
             self._store.before_commit(self._documents.sync)
-            known = self._known(columns, delivery)
+            known = self._known(ticket.id, digest, delivery)
             if known is None:
-                job = self._insert(columns)
+                job = self._insert(columns, after_outage)
             else:
                 job = self._tell_again(known, response_topic, correlation_data)
                 self._store.on_commit(partial(self._discard, file))
-            self._open_delivery(delivery, columns["digest"], job.id)
+            self._open_delivery(delivery, digest, job.id)
             return Accepted(job, is_new=known is None)
 
     @contextmanager
@@ -172,7 +215,7 @@ class Spool:
 
     def has_room(self) -> bool:
         """Whether a job as large as the one last refused for want of room would be taken now."""
-        return self._room_bytes() >= self._refused_bytes
+        return self._room.is_there()
 
     def cancel(self, job_id: str, *, user: str | None = None) -> Job:
         """Cancel a job; `user`, where given, must be its own.
@@ -207,13 +250,14 @@ class Spool:
         """Send a job of unknown outcome again that a person has found missing; raises as `confirm`."""
         return self._announced(spool_commands.reprint(self._table, job_id, attempts=attempts))
 
-    def get(self, job_id: str) -> Job:
-        """Find a job.
+    def get(self, job_id: str, *, user: str | None = None) -> Job:
+        """Find a job; `user`, where given, must be its own.
 
         Raises:
             NotFoundError: there is no such job.
+            RefusedError: it is another user's.
         """
-        return read_job(self._store, job_id, folder=self._folder)
+        return read_job(self._store, job_id, folder=self._folder, user=user)
 
     def jobs(self, *, printer_id: str | None = None, user: str | None = None, live: bool = False) -> tuple[Job, ...]:
         """Give jobs, the newest first; `live` leaves out those that have ended."""
@@ -233,34 +277,18 @@ class Spool:
 
     def expire(self) -> int:
         """Abort what has waited past its time; give how many jobs."""
-        return expire(self._table, max_age_seconds=self._limits.max_age)
+        return self._ages.expire()
 
     def prune(self) -> int:
         """Forget what ended more than `spool.keep` ago; give how many jobs."""
-        return prune(self._table, outbox=self._outbox, discard=self._discard, keep_seconds=self._limits.keep)
+        return self._ages.prune()
 
     def step(self) -> float:
-        """Expire and prune; give the seconds until the next time."""
-        self.expire()
-        self.prune()
-        return UPKEEP_SECONDS
-
-    def _check_room(self, ticket: Ticket, size: int) -> None:
-        if size > self._limits.max_job_bytes:
-            raise TicketError(
-                f"the document has {size} bytes, a job may have {self._limits.max_job_bytes}",
-                reason="agent-document-too-large",
-                job_id=ticket.id,
-            )
-        if size > self._room_bytes():
-            self._refused_bytes = size
-            raise SpoolFullError(f"no room in the spool for {size} bytes")
-        self._refused_bytes = 0
-
-    def _room_bytes(self) -> int:
-        return min(
-            self._limits.max_bytes - read_document_bytes(self._store), self._documents.free_bytes() - RESERVE_BYTES
-        )
+        """Do what time asks for; give the seconds until the next time."""
+        seconds, has_let_go = self._ages.step()
+        if has_let_go:
+            self.on_work()
+        return seconds
 
     def _columns_of_time(self, ticket: Ticket, expires_at: datetime | None) -> dict[str, Any]:
         """Give when it came and when it ends; by a clock that is behind, only what the publisher dated has an end."""
@@ -276,18 +304,24 @@ class Spool:
             "expires_at": min(ends).timestamp() if ends else None,
         }
 
-    def _known(self, columns: dict[str, Any], delivery: Delivery | None) -> Row | None:
-        rows = self._store.query("SELECT * FROM jobs WHERE id = ?", (columns["id"],))
-        if rows and not hmac.compare_digest(rows[0]["digest"], columns["digest"]):
-            raise ConflictError(f"there is another job {columns['id']}")
+    def _known(self, job_id: str | None, digest: bytes, delivery: Delivery | None) -> Row | None:
+        rows = self._store.query("SELECT * FROM jobs WHERE id = ?", (job_id,))
+        if rows and not hmac.compare_digest(rows[0]["digest"], digest):
+            raise ConflictError(f"there is another job {job_id}")
         if not rows and delivery is not None and delivery.dup:
-            rows = self._store.query(REDELIVERED, (delivery.packet_id, columns["digest"]))
+            rows = self._store.query(REDELIVERED, (delivery.packet_id, digest))
         return rows[0] if rows else None
 
-    def _insert(self, columns: dict[str, Any]) -> Job:
+    def _insert(self, columns: dict[str, Any], after_outage: Consequence | None) -> Job:
         job = self._table.insert(columns)
-        self._tell(job)
-        self._answer(job)
+        if columns["publisher"] is not None:
+            self.accounts.charge(columns["publisher"], columns["size"])
+        if after_outage is not None and job.state is JobState.PENDING:
+            job = self.outages.settle(self._table.row(job.id), after_outage)
+        else:
+            self._news.tell(job)
+        if not job.state.is_final:
+            self._news.answer(job)
         self._store.on_commit(self._announce_work)
         return job
 
@@ -295,9 +329,9 @@ class Spool:
         job = self._table.job(row)
         if response_topic is not None:
             job = self._table.mark(row, response_topic=response_topic, correlation_data=correlation_data)
-        self._tell(job)
+        self._news.tell(job)
         if not job.state.is_final:
-            self._answer(job)
+            self._news.answer(job)
         return job
 
     def _open_delivery(self, delivery: Delivery | None, digest: bytes, job_id: str) -> None:
@@ -305,23 +339,6 @@ class Spool:
             self._store.write(
                 "INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?)", (delivery.packet_id, digest, job_id)
             )
-
-    def _tell(self, job: Job) -> None:
-        """Put a job's state on its topic, and its end also on the topic where it was asked for."""
-        topic, payload = f"jobs/{job.id}", json.dumps(job.to_json()).encode()
-        ends = job.state.is_final
-        retain = self._retain_final_jobs or not ends
-        self._outbox.put(Note(topic, payload, retain=retain))
-        if not retain:
-            self._outbox.put(Note(topic, b"", retain=True))
-        if ends:
-            self._answer(job)
-
-    def _answer(self, job: Job) -> None:
-        if job.response_topic is not None:
-            payload = json.dumps(job.to_json()).encode()
-            note = Note(job.response_topic, payload, absolute=True, correlation_data=job.correlation_data)
-            self._outbox.put(note)
 
     def _announced(self, job: Job) -> Job:
         self.on_work()

@@ -107,6 +107,7 @@ class Attempts:
             "latest": now + LONGEST_PAUSE_SECONDS,
             "judged_at": self._table.judged_at(),
             "excluded": json.dumps(list(excluded_printers)),
+            "kept_back": self._table.kept_back,
         }
         with self._store.lazy_transaction() as connection:
             rows = connection.execute(CLAIM, parameters).fetchall()

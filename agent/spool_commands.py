@@ -8,7 +8,7 @@ from agent.errors import ConflictError, RefusedError
 from agent.model import Job, JobState
 from agent.pin import matches
 from agent.spool_rows import OUTCOME_UNKNOWN
-from agent.spool_table import JobTable
+from agent.spool_table import JobTable, check_user
 from agent.store import Row
 
 PIN_TRIES = 5
@@ -18,7 +18,7 @@ PIN_LOCK_SECONDS = 300.0
 def cancel(table: JobTable, job_id: str, *, user: str | None) -> Job:
     """Cancel a waiting or held job; one that its printer has is marked, for the dispatcher to tell the printer."""
     with table.edit(job_id) as row:
-        _check_user(row, user)
+        check_user(row, user)
         state = JobState(row["state"])
         if state.is_final:
             raise ConflictError(f"job {job_id} is {state.keyword} already")
@@ -33,7 +33,7 @@ def cancel(table: JobTable, job_id: str, *, user: str | None) -> Job:
 def release(table: JobTable, job_id: str, *, pin: str | None, user: str | None) -> Job:
     """Let a held job go; a try at its PIN is counted on the disk before it is looked at."""
     with table.edit(job_id) as row:
-        _check_user(row, user)
+        check_user(row, user)
         if row["state"] != JobState.PENDING_HELD or _is_unknown(row):
             raise ConflictError(f"job {job_id} isn't held for release")
         if row["pin_hash"] is not None:
@@ -62,11 +62,6 @@ def reprint(table: JobTable, job_id: str, *, attempts: int) -> Job:
         return table.change(
             row, state=JobState.PENDING, state_reasons=(), message="", stage="received", device_job_id=None
         )
-
-
-def _check_user(row: Row, user: str | None) -> None:
-    if user is not None and user != row["user"]:
-        raise RefusedError(f"job {row['id']} isn't {user}'s")
 
 
 def _check_unknown(row: Row, attempts: int) -> None:

@@ -74,14 +74,16 @@ SCHEMA = (
     "CREATE INDEX deliveries_job ON deliveries (job_id)",
     "CREATE TABLE spool_keys (name TEXT PRIMARY KEY, value BLOB NOT NULL)",
     "ALTER TABLE jobs ADD COLUMN is_undated INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE jobs ADD COLUMN publisher TEXT",
 )
 
 INSERT = """
     INSERT INTO jobs (id, printer_id, state, state_reasons, name, user, options, fidelity, priority, format, size,
-        file, digest, received_at, updated_at, is_undated, expires_at, pin_hash, response_topic, correlation_data)
+        file, digest, received_at, updated_at, is_undated, expires_at, pin_hash, response_topic, correlation_data,
+        publisher)
     VALUES (:id, :printer_id, :state, :state_reasons, :name, :user, :options, :fidelity, :priority, :format, :size,
         :file, :digest, :received_at, :updated_at, :is_undated, :expires_at, :pin_hash, :response_topic,
-        :correlation_data)
+        :correlation_data, :publisher)
     RETURNING *"""
 
 UPDATE = """
@@ -108,6 +110,7 @@ CLAIM = """
             WHERE state = 3 AND printer_id = waiting.printer_id
                 AND (next_attempt_at <= :now OR next_attempt_at > :latest)
                 AND (expires_at IS NULL OR expires_at > :judged_at)
+                AND seq > :kept_back
             ORDER BY priority DESC, seq LIMIT 1)
         FROM waiting
         WHERE printer_id NOT IN (SELECT value FROM json_each(:excluded))
@@ -116,6 +119,10 @@ CLAIM = """
     WHERE seq = (
         SELECT jobs.seq FROM best JOIN jobs ON jobs.seq = best.seq ORDER BY priority DESC, jobs.seq LIMIT 1)
     RETURNING *"""
+
+WAITING_PAGES = """
+    SELECT coalesce(sum(max(coalesce(json_extract(options, '$.copies'), 1), coalesce(impressions_completed, 0))), 0)
+    FROM jobs WHERE state < 7 AND publisher = ?"""
 
 LIST = """
     SELECT * FROM jobs
@@ -151,6 +158,7 @@ def job_from_row(row: Columns, folder: Path) -> Job:
         has_pin=row["pin_hash"] is not None,
         response_topic=row["response_topic"],
         correlation_data=row["correlation_data"],
+        publisher=row["publisher"],
     )
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from agent.errors import NotFoundError
+from agent.errors import NotFoundError, RefusedError
 from agent.model import Clock, Job, JobState
 from agent.spool_rows import INSERT, LIST, UPDATE, Columns, job_from_row
 from agent.store import Row, Store
@@ -30,10 +30,12 @@ class JobTable:
         folder: where the documents are.
         now: the present.
         tell: puts what is to be told of a changed job into the outbox.
+        note_end: puts a job that has ended into the account.
         discard: removes a document, called once the row that no longer needs it is on the disk.
 
     Attributes:
-        changes: grows with every row that is made or changed.
+        changes: grows with every row that is made or changed, and whenever more may be claimed.
+        kept_back: no job up to this number is claimed.
     """
 
     def __init__(
@@ -43,14 +45,17 @@ class JobTable:
         folder: Path,
         now: Clock,
         tell: Callable[[Job], None],
+        note_end: Callable[[Job], None],
         discard: Callable[[str], None],
     ) -> None:
         self.store = store
         self._folder = folder
         self._now = now
         self._tell = tell
+        self._note_end = note_end
         self._discard = discard
         self.changes = 0
+        self.kept_back = 0
 
     def insert(self, columns: Mapping[str, Any]) -> Job:
         """Make the row of a new job, within a transaction; the caller tells of it."""
@@ -68,8 +73,13 @@ class JobTable:
     def judged_at(self) -> float:
         """Give the moment to judge ages by: 0 while the clock is behind, so that it can't be right."""
         last = self.store.query("SELECT max(updated_at) FROM jobs")[0][0]
+        present = self.plausible_now()
+        return present if present >= (last or 0.0) else 0.0
+
+    def plausible_now(self) -> float:
+        """Give the present, 0 where the clock has not been set since the power came."""
         now = self.now()
-        return now if now >= max(last or 0.0, EARLIEST) else 0.0
+        return now if now >= EARLIEST else 0.0
 
     def row(self, job_id: str) -> Row:
         """Find the row of a job.
@@ -96,6 +106,8 @@ class JobTable:
             changes["file"] = None
             self.store.on_commit(partial(self._discard, row["file"]))
         job = self.mark(row, **changes)
+        if job.state.is_final and row["state"] < JobState.CANCELED:
+            self._note_end(job)
         self._tell(job)
         return job
 
@@ -149,13 +161,26 @@ def find_row(store: Store, job_id: str) -> Row:
     return rows[0]
 
 
-def read_job(store: Store, job_id: str, *, folder: Path) -> Job:
-    """Read one job, also from a store that is open for reading only.
+def check_user(row: Row, user: str | None) -> None:
+    """Make sure that a job is a user's; None is whoever may see them all.
+
+    Raises:
+        RefusedError: it is another user's.
+    """
+    if user is not None and user != row["user"]:
+        raise RefusedError(f"job {row['id']} isn't {user}'s")
+
+
+def read_job(store: Store, job_id: str, *, folder: Path, user: str | None = None) -> Job:
+    """Read one job, also from a store that is open for reading only; `user`, where given, must be its own.
 
     Raises:
         NotFoundError: there is no such job.
+        RefusedError: it is another user's.
     """
-    return job_from_row(find_row(store, job_id), folder)
+    row = find_row(store, job_id)
+    check_user(row, user)
+    return job_from_row(row, folder)
 
 
 def read_jobs(

@@ -1,13 +1,11 @@
-"""What the spool does by itself: take up what a killed agent left, end what is too old, forget what ended long ago."""
+"""What the spool does when it opens: take up what a killed agent left."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Container
-from functools import partial
+from collections.abc import Container
 
 from agent.model import JobState
-from agent.outbox import Note, Outbox
 from agent.spool_rows import OUTCOME_UNKNOWN
 from agent.spool_table import JobTable
 
@@ -17,10 +15,6 @@ INTERRUPTED = "the agent was interrupted while it sent this job: look at the pri
 
 ACTIVE = "SELECT * FROM jobs WHERE state IN (5, 6) ORDER BY seq"
 UNSENT = "SELECT * FROM jobs WHERE state <= 4 AND stage = 'received' ORDER BY seq"
-OVERDUE = """
-    SELECT * FROM jobs WHERE state <= 4 AND stage = 'received'
-    AND (expires_at <= :at OR received_at <= :oldest AND NOT is_undated) ORDER BY seq"""
-FORGETTABLE = "SELECT * FROM jobs WHERE updated_at <= :oldest AND state >= 7 ORDER BY seq"
 
 
 def recover(table: JobTable) -> None:
@@ -52,28 +46,3 @@ def end_without_document(table: JobTable, present: Container[str]) -> None:
                 message="the document is no longer on the disk",
                 file=None,
             )
-
-
-def expire(table: JobTable, *, max_age_seconds: int) -> int:
-    """Abort the waiting and held jobs that are past their time, but not while the clock is behind; give how many."""
-    at = table.judged_at()
-    with table.store.transaction():
-        rows = table.store.query(OVERDUE, {"at": at, "oldest": at - max_age_seconds})
-        for row in rows:
-            log.info("job %s: expired before it was printed", row["id"])
-            table.change(
-                row, state=JobState.ABORTED, state_reasons=("agent-expired",), message="expired before it was printed"
-            )
-    return len(rows)
-
-
-def prune(table: JobTable, *, outbox: Outbox, discard: Callable[[str], None], keep_seconds: int) -> int:
-    """Forget the jobs that ended long ago, clear their topics and remove their documents; give how many."""
-    with table.store.transaction() as connection:
-        rows = table.store.query(FORGETTABLE, {"oldest": table.judged_at() - keep_seconds})
-        for row in rows:
-            connection.execute("DELETE FROM jobs WHERE seq = ?", (row["seq"],))
-            outbox.put(Note(f"jobs/{row['id']}", b"", retain=True))
-            if row["file"]:
-                table.store.on_commit(partial(discard, row["file"]))
-    return len(rows)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import Field, fields
+from inspect import cleandoc
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from agent.config_schema import SECTIONS, PrinterConfig
+from agent.config_schema import SECTIONS, TABLES
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "agent.toml.example"
 REFERENCE = ROOT / "docs" / "configuration.md"
-ALL_SECTIONS = {**SECTIONS, "[printer]": PrinterConfig}
+ALL_SECTIONS = {**SECTIONS, **{f"[{name}]": kind for name, kind in TABLES.items()}}
 
 EXAMPLE_HEAD = """\
 ## agent.toml: what this gateway does differently from the defaults.
@@ -48,7 +49,7 @@ def example() -> str:
     """Give the text of agent.toml.example."""
     parts = [EXAMPLE_HEAD]
     for name, kind in ALL_SECTIONS.items():
-        hidden = "# " if name == "[printer]" else ""
+        hidden = "# " if name.startswith("[") else ""
         parts.append(f"\n{hidden}[{name}]\n" + "".join(_example_lines(kind)))
     return "".join(parts)
 
@@ -58,15 +59,17 @@ def reference() -> str:
     parts = [REFERENCE_HEAD]
     for name, kind in ALL_SECTIONS.items():
         rows = "".join(_reference_rows(kind))
-        about = (kind.__doc__ or "").strip()
+        about = cleandoc(kind.__doc__ or "")
         parts.append(f"\n## `[{name}]`\n\n{about}\n\n{TABLE_HEAD}{rows}")
     return "".join(parts)
 
 
 def _example_lines(kind: type) -> Iterator[str]:
+    types = get_type_hints(kind)
     for key in fields(kind):
         note = key.metadata["default_text"]
-        yield f"## {key.metadata['about']}{f' (default: {note})' if note else ''}\n# {key.name} = {_toml(key)}\n"
+        written = "0" if key.default is None and int in get_args(types[key.name]) else _toml(key)
+        yield f"## {key.metadata['about']}{f' (default: {note})' if note else ''}\n# {key.name} = {written}\n"
 
 
 def _reference_rows(kind: type) -> Iterator[str]:

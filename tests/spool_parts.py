@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from agent.config_schema import SpoolConfig
+from agent.accounts import DEFAULT_ACCOUNT, NO_LIMITS, Accounts
+from agent.config_schema import AccountConfig, LimitsConfig, SpoolConfig, UserConfig
 from agent.errors import NotFoundError, PrinterRejectedError
 from agent.model import Clock, Identity, Job, JobReading, JobState, Journal, Printer, Ticket
 from agent.outbox import Note, Outbox
@@ -49,8 +50,18 @@ class Parts:
 
 
 @contextmanager
-def opened(state: Path, now: Clock, *, retain_final_jobs: bool = True, **limits: int) -> Iterator[Parts]:
-    """Open the spool of a state folder, and close its store at the end."""
+def opened(
+    state: Path,
+    now: Clock,
+    *,
+    retain_final_jobs: bool = True,
+    monotonic: Callable[[], float] | None = None,
+    limits: LimitsConfig = NO_LIMITS,
+    users: Sequence[UserConfig] = (),
+    account: AccountConfig = DEFAULT_ACCOUNT,
+    **spool_keys: Any,
+) -> Iterator[Parts]:
+    """Open the spool of a state folder, and close its store at the end; its clock runs evenly without `monotonic`."""
     store = Store(state / "agent.db")
     store.open()
     try:
@@ -60,9 +71,11 @@ def opened(state: Path, now: Clock, *, retain_final_jobs: bool = True, **limits:
             store=store,
             outbox=outbox,
             folder=state / "documents",
-            limits=SpoolConfig(**limits),
+            limits=SpoolConfig(**spool_keys),
             retain_final_jobs=retain_final_jobs,
             now=now,
+            accounts=Accounts(store=store, now=now, limits=limits, users=users, account=account),
+            monotonic=monotonic or (lambda: now().timestamp()),
         )
         spool.open()
         yield Parts(state, store, outbox, spool)

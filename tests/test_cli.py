@@ -39,6 +39,7 @@ MISTAKES = [
     (("jobs", "show", "nothing"), 3, "no job nothing"),
     (("jobs", "release", "nothing"), 3, "no job nothing"),
     (("jobs", "--printer", "nowhere"), 3, "no printer 'nowhere'"),
+    (("jobs", "export", "--printer", "nowhere"), 3, "no printer 'nowhere'"),
     (("activate", "--login", ADMIN_LOGIN), 2, "--password-stdin"),
     (("activate", "--login", ADMIN_LOGIN, "--password-stdin"), 2, "no password was given"),
     (("probe", "no-such-host.invalid"), 3, "no such host"),
@@ -202,14 +203,31 @@ def test_a_job_with_a_pin_prints_by_that_pin_only(site: Site) -> None:
     site.agent.job(job["id"], "completed")
 
 
-def test_jobs_are_exported_as_csv_that_no_spreadsheet_runs(site: Site) -> None:
+def test_who_printed_what_is_exported_as_csv_that_no_spreadsheet_runs(site: Site) -> None:
     """A name that looks like a formula is text there."""
-    site.agent.run_json("print", str(site.document), "--printer", "desk", "--hold", "--name", "=1+1", "--id", "formula")
-    rows = list(csv.DictReader(io.StringIO(site.agent.run("jobs", "export").stdout)))
-    exported = next(row for row in rows if row["id"] == "formula")
+    site.agent.run_json("print", str(site.document), "--printer", "desk", "--name", "=1+1", "--id", "formula")
+    site.agent.job("formula", "completed")
+    done = site.agent.run("jobs", "export", "--printer", "desk", "--since", "2026-01-01")
+    exported = next(row for row in csv.DictReader(io.StringIO(done.stdout)) if row["id"] == "formula")
     assert (exported["name"], exported["state"], exported["size"]) == (
-        "'=1+1", "pending-held", str(site.document.stat().st_size),
+        "'=1+1", "completed", str(site.document.stat().st_size),
     )  # fmt: skip
+    assert exported["impressions_completed"] == "2"
+    assert site.agent.run_json("jobs", "export", "--until", "2026-01-01T00:00:00Z") == []
+
+
+def test_the_job_list_of_a_user_has_only_that_users_jobs(site: Site) -> None:
+    """Whoever asks for one may neither see, cancel nor release another's; one with a PIN tells no user even there."""
+    mine = site.agent.run_json("print", str(site.document), "--printer", "desk", "--hold")
+    user = mine["user"]
+    listed = site.agent.run_json("jobs", "--user", user)
+    assert mine["id"] in [job["id"] for job in listed]
+    assert {job["user"] for job in listed} <= {user, None}
+    assert site.agent.run_json("jobs", "--user", "nobody-else") == []
+    for action in ("show", "cancel", "release"):
+        done = site.agent.run("jobs", action, mine["id"], "--user", "nobody-else")
+        assert_refused(done, 4, f"job {mine['id']} isn't nobody-else's")
+    assert site.agent.run_json("jobs", "cancel", mine["id"], "--user", user)["state"] == "canceled"
 
 
 def test_a_paused_printer_gets_no_jobs_until_it_is_resumed(site: Site) -> None:

@@ -33,7 +33,7 @@ PDF = b"%PDF-1.7 pretended"
 class Desk:
     """An intake on a real spool, with what it acknowledged, left and rejoined written down."""
 
-    def __init__(self, folder: Path, clock: FakeClock, *, waiting_bytes: int = 1_000_000, **limits: int) -> None:
+    def __init__(self, folder: Path, clock: FakeClock, *, waiting_bytes: int = 1_000_000, **limits: Any) -> None:
         self.store = Store(folder / "state.sqlite")
         self.store.open()
         self.outbox = Outbox(self.store, now=clock)

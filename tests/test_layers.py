@@ -31,6 +31,7 @@ PURE = (
         "pin.py",
     ),
     (
+        "clock_watch.py",
         "drivers/hp_rest_message.py",
         "drivers/ipp_message.py",
         "drivers/ipp_supplies.py",
@@ -38,6 +39,7 @@ PURE = (
         "endpoints.py",
         "fitting.py",
         "identity.py",
+        "limits.py",
         "printer_record.py",
         "printos/mapping.py",
         "reconcile.py",
@@ -74,6 +76,7 @@ OUTSIDE = (
 # What keeps state or speaks a protocol, on top of those.
 PARTS = (
     (
+        "accounts.py",
         "drivers/hp_rest.py",
         "drivers/ipp_outcome.py",
         "drivers/raw.py",
@@ -91,12 +94,16 @@ PARTS = (
         "drivers/ipp.py",
         "drivers/snmp_requests.py",
         "mqtt.py",
+        "outage.py",
         "printos/session.py",
         "registry.py",
         "spool_attempts.py",
         "spool_commands.py",
+        "spool_news.py",
+        "spool_room.py",
         "spool_upkeep.py",
     ),
+    ("spool_ages.py",),
     (
         "drivers/snmp_sweep.py",
         "printos/administrator.py",
@@ -150,6 +157,7 @@ TOP = (
         "cli/settings.py",
         "cli/state.py",
     ),
+    ("cli/account.py",),
     (
         "cli/jobs.py",
         "cli/printers.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentTypeError
+from datetime import datetime
 from math import isfinite
 
 LARGEST_PORT = 65_535
@@ -32,3 +33,11 @@ def positive_seconds(text: str) -> float:
     if not (isfinite(seconds) and seconds > 0):
         raise ArgumentTypeError("must be a number of seconds greater than 0")
     return seconds
+
+
+def moment(text: str) -> datetime:
+    """Read a day or a time; without a time zone it is this box's."""
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        raise ArgumentTypeError("must be a day such as 2026-01-31, or a time such as 2026-01-31T15:04:05Z") from None

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import getpass
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from agent.cli import client, state
+from agent.cli.account import add_export
 from agent.cli.output import age, amount, facts, progress, show_json, table
 from agent.cli.prompt import ask_secret
 from agent.config import load_config, read_secret
@@ -28,10 +27,6 @@ OPTIONS = {
     "print_quality": "draft, normal or high",
     "fidelity": "strict (refuse what the printer can't do) or best-effort",
 }
-EXPORT_COLUMNS = (
-    "id", "printer", "name", "user", "state", "state_reasons", "impressions_completed", "attempts", "document_format",
-    "size", "received_at", "updated_at",
-)  # fmt: skip
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -40,14 +35,15 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     jobs = commands.add_parser("jobs", help="the jobs of the spool")
     jobs.add_argument("--json", action="store_true")
     jobs.add_argument("--printer", metavar="ID", help="only this printer's")
+    jobs.add_argument("--user", metavar="NAME", help="only this user's")
     jobs.set_defaults(run=show_jobs)
     actions = jobs.add_subparsers(metavar="ACTION")
-    export = actions.add_parser("export", help="all of them, as CSV")
-    export.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
-    export.set_defaults(run=export_jobs)
-    _add_job_action(actions, "show", "everything known of one", show_job)
-    _add_job_action(actions, "cancel", "end it, also while it prints", change_job)
+    add_export(actions)
+    show = _add_job_action(actions, "show", "everything known of one", show_job)
+    cancel = _add_job_action(actions, "cancel", "end it, also while it prints", change_job)
     release = _add_job_action(actions, "release", "print a held job", change_job)
+    for for_a_user in (show, cancel, release):
+        for_a_user.add_argument("--user", metavar="NAME", help="only if it is this user's", default=argparse.SUPPRESS)
     release.add_argument("--pin-file", type=Path, metavar="F", help="file with its PIN; asked for otherwise")
     for name, about in {"confirm": "it did print", "reprint": "it did not print: send it again"}.items():
         settle = _add_job_action(actions, name, f"settle a job whose outcome is unknown: {about}", change_job)
@@ -107,7 +103,7 @@ def _check_document(file: Path) -> None:
 def show_jobs(options: argparse.Namespace) -> int:
     """List the spool."""
     config = load_config(options.config)
-    jobs = state.read(config, "jobs", {"printer": options.printer})
+    jobs = state.read(config, "jobs", {"printer": options.printer, "user": options.user})
     if options.json:
         show_json(jobs)
     elif jobs:
@@ -119,29 +115,17 @@ def show_jobs(options: argparse.Namespace) -> int:
         ]  # fmt: skip
         print(table(["id", "printer", "name", "user", "state", "received", "size", "reason"], rows))
     else:
-        print("The spool is empty.")
+        print("There are no such jobs." if options.printer or options.user else "The spool is empty.")
     return 0
 
 
 def show_job(options: argparse.Namespace) -> int:
     """Show one job."""
-    job = state.read(load_config(options.config), "jobs.show", {"id": options.id})
+    job = state.read(load_config(options.config), "jobs.show", {"id": options.id, "user": options.user})
     if options.json:
         show_json(job)
     else:
         print(facts({name.replace("_", " "): value for name, value in job.items()}))
-    return 0
-
-
-def export_jobs(options: argparse.Namespace) -> int:
-    """Write the jobs of the spool as CSV, or as `jobs --json` does."""
-    jobs = state.read(load_config(options.config), "jobs", {})
-    if options.json:
-        show_json(jobs)
-        return 0
-    writer = csv.writer(sys.stdout)
-    writer.writerow(EXPORT_COLUMNS)
-    writer.writerows([_csv_cell(job[column]) for column in EXPORT_COLUMNS] for job in jobs)
     return 0
 
 
@@ -166,11 +150,13 @@ def _ticket(options: argparse.Namespace) -> dict[str, Any]:
 
 def _change(config: Config, options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
     yield "id", options.id
+    if options.action in ("cancel", "release"):
+        yield "user", options.user
     if options.action in ("confirm", "reprint"):
         job = client.ask(config, "jobs.show", {"id": options.id})
         yield "attempts", job["attempts"] if options.attempts is None else options.attempts
     elif options.action == "release":
-        job = client.ask(config, "jobs.show", {"id": options.id})
+        job = client.ask(config, "jobs.show", {"id": options.id, "user": options.user})
         if options.pin_file or "job-password-wait" in job["state_reasons"]:
             yield "pin", _pin(options)
 
@@ -198,9 +184,3 @@ def _sentence(job: Mapping[str, Any]) -> str:
     printed = f", {count} {'impression' if count == 1 else 'impressions'}" if count else ""
     why = job["message"] or ", ".join(job["state_reasons"])
     return f"{job['id']}: {job['state']}{printed}{f' ({why})' if why else ''}"
-
-
-def _csv_cell(value: Any) -> Any:
-    """Give a cell that a spreadsheet shows and doesn't run."""
-    text = " ".join(value) if isinstance(value, list) else value
-    return f"'{text}" if isinstance(text, str) and text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -109,6 +109,10 @@ def _screen(status: Mapping[str, Any]) -> str:
         "spool": f"{amount(spool['used_bytes'])} of {amount(spool['max_bytes'])}",
         "outbox": f"{spool['outbox']} messages wait for the broker",
     }
+    if status["at_limit"]:
+        summary["limits"] = ", ".join(
+            f"{entry['user'] or 'no user'} ({entry['limit']})" for entry in status["at_limit"]
+        )
     printers = [
         [
             printer["alias"] or printer["id"],

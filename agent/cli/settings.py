@@ -9,7 +9,7 @@ from typing import Any
 
 from agent.cli.output import facts, show_json
 from agent.config import check_files, load_config
-from agent.config_schema import SECTIONS, Config
+from agent.config_schema import SECTIONS, TABLES, Config
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,15 +43,17 @@ def show_config(options: argparse.Namespace) -> int:
         return 0
     for name in SECTIONS:
         print(f"[{name}]\n{facts(shown[name])}\n")
-    for printer in shown["printer"]:
-        print(f"[[printer]]\n{facts(printer)}\n")
+    for name in TABLES:
+        for entry in shown[name]:
+            print(f"[[{name}]]\n{facts(entry)}\n")
     return 0
 
 
 def effective(config: Config) -> dict[str, Any]:
     """Give the configuration in force as JSON can say it."""
     shown: dict[str, Any] = {name: _values(getattr(config, name)) for name in SECTIONS}
-    return shown | {"printer": [_values(printer) for printer in config.printers]}
+    tables = {"printer": config.printers, "user": config.users}
+    return shown | {name: [_values(entry) for entry in entries] for name, entries in tables.items()}
 
 
 def _values(section: Any) -> dict[str, Any]:

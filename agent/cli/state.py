@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
+from agent.accounts import parse_selection, read_account, read_at_limit
 from agent.cli import client
 from agent.config_schema import Config
 from agent.errors import NotFoundError, RefusedError
@@ -18,7 +19,7 @@ from agent.store import Store
 
 
 def read(config: Config, question: str, arguments: Mapping[str, Any] | None = None) -> Any:
-    """Give the answer to `printers`, `printers.show`, `jobs`, `jobs.show` or `status`.
+    """Give the answer to `printers`, `printers.show`, `jobs`, `jobs.show`, `account` or `status`.
 
     Raises:
         NotFoundError: there is no such printer or job, or the agent has never run with this configuration.
@@ -44,14 +45,22 @@ def _at_rest(config: Config, question: str, arguments: Mapping[str, Any]) -> Any
             case "printers.show":
                 return _printer(store, arguments["id"])
             case "jobs":
-                printer = arguments.get("printer")
-                printer_id = _printer(store, printer)["id"] if printer else None
-                return [job.to_json() for job in read_jobs(store, folder=folder, printer_id=printer_id)]
+                printer_id, user = _printer_id(store, arguments), arguments.get("user")
+                return [job.to_json() for job in read_jobs(store, folder=folder, printer_id=printer_id, user=user)]
             case "jobs.show":
-                return read_job(store, arguments["id"], folder=folder).to_json()
+                return read_job(store, arguments["id"], folder=folder, user=arguments.get("user")).to_json()
+            case "account":
+                selection = parse_selection(arguments, printer_id=_printer_id(store, arguments))
+                return read_account(store, selection)
             case _:
                 outbox = Outbox(store, now=utc_now)
-                return status_at_rest(config, load_printers(store), read_tally(store), outbox.depth())
+                at_limit = read_at_limit(store, config.limits, config.users, utc_now())
+                return status_at_rest(config, load_printers(store), read_tally(store), outbox.depth(), at_limit)
+
+
+def _printer_id(store: Store, arguments: Mapping[str, Any]) -> str | None:
+    printer = arguments.get("printer")
+    return _printer(store, printer)["id"] if printer else None
 
 
 def _printer(store: Store, id_or_alias: str) -> dict[str, Any]:

@@ -1,0 +1,48 @@
+"""Whether a job fits into the spool and on the disk."""
+
+from __future__ import annotations
+
+from agent.config_schema import SpoolConfig
+from agent.errors import SpoolFullError, TicketError
+from agent.spool_documents import Documents
+from agent.spool_table import read_document_bytes
+from agent.store import Store
+
+RESERVE_BYTES = 8 << 20
+
+
+class Room:
+    """The room that is left for documents."""
+
+    def __init__(self, *, store: Store, documents: Documents, limits: SpoolConfig) -> None:
+        self._store = store
+        self._documents = documents
+        self._limits = limits
+        self._refused_bytes = 0
+
+    def check(self, size: int, *, job_id: str | None) -> None:
+        """Make sure that a document of `size` bytes can be taken.
+
+        Raises:
+            TicketError: it is larger than a job may be.
+            SpoolFullError: there is no room for it now.
+        """
+        if size > self._limits.max_job_bytes:
+            raise TicketError(
+                f"the document has {size} bytes, a job may have {self._limits.max_job_bytes}",
+                reason="agent-document-too-large",
+                job_id=job_id,
+            )
+        if size > self._bytes():
+            self._refused_bytes = size
+            raise SpoolFullError(f"no room in the spool for {size} bytes")
+        self._refused_bytes = 0
+
+    def is_there(self) -> bool:
+        """Whether a document as large as the one last refused for want of room would be taken now."""
+        return self._bytes() >= self._refused_bytes
+
+    def _bytes(self) -> int:
+        return min(
+            self._limits.max_bytes - read_document_bytes(self._store), self._documents.free_bytes() - RESERVE_BYTES
+        )

@@ -13,7 +13,8 @@ from agent.inbox import Inbox
 from agent.loop import LONGEST_WAIT_SECONDS, backoff
 from agent.model import Clock, Printer
 from agent.mqtt_message import ConnectInfo, Inbound
-from agent.spool import Delivery, Spool
+from agent.spool import Spool
+from agent.spool_deliveries import Delivery
 from agent.ticket import ParsedTicket, digest_parts, parse_ticket
 
 log = logging.getLogger(__name__)

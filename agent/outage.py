@@ -102,6 +102,7 @@ class Outages:
         """Hear that the broker is connected; where it has kept the session, it sends what has come meanwhile."""
         away = self._link_away_seconds()
         self._is_linked, self._link_lost_at = True, None
+        self._noted_at = -math.inf
         if session_present and away > self._seconds:
             self._run.begin(is_known=away < math.inf)
 

@@ -22,13 +22,14 @@ from agent import spool_commands
 from agent.accounts import Accounts
 from agent.clock_watch import ClockWatch
 from agent.config_schema import SpoolConfig
-from agent.errors import ConflictError, StorageError
+from agent.errors import StorageError
 from agent.model import Clock, Job, JobState, Ticket
 from agent.outage import Consequence, Outages
 from agent.outbox import Outbox
 from agent.pin import hash_pin
 from agent.spool_ages import Ages
 from agent.spool_attempts import Attempts
+from agent.spool_deliveries import Deliveries, Delivery
 from agent.spool_documents import Documents
 from agent.spool_news import JobNews
 from agent.spool_room import Room
@@ -38,16 +39,6 @@ from agent.spool_upkeep import end_without_document, recover
 from agent.store import Row, Store
 
 log = logging.getLogger(__name__)
-
-REDELIVERED = "SELECT jobs.* FROM deliveries JOIN jobs ON id = job_id WHERE packet_id = ? AND deliveries.digest = ?"
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """How MQTT delivered a ticket at QoS 1: its packet identifier, and whether the DUP flag was set."""
-
-    packet_id: int
-    dup: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +75,7 @@ class Spool:
         self._store = store
         self._folder = folder
         self._documents = Documents(folder)
+        self._deliveries = Deliveries(store)
         self._room = Room(store=store, documents=self._documents, limits=limits)
         self._now = now
         self._news = JobNews(outbox=outbox, retain_final_jobs=retain_final_jobs)
@@ -167,8 +159,12 @@ class Spool:
             SpoolFullError: there is no room now.
             StorageError: the disk refuses otherwise.
         """
-        size, digest = self._documents.size(document), self._digest(digest_parts)
-        if publisher is not None and self._known(ticket.id, digest, delivery) is None:
+        digest = self._digest(digest_parts)
+        with self._store.transaction():
+            if (known := self._deliveries.known(ticket.id, digest, delivery)) is not None:
+                return self._accept_again(known, delivery, response_topic, correlation_data)
+        size = self._documents.size(document)
+        if publisher is not None:
             self.accounts.check(publisher, size=size, copies=ticket.options.copies, job_id=ticket.id)
         self._room.check(size, job_id=ticket.id)
         file, size = self._documents.write(document)
@@ -189,14 +185,12 @@ class Spool:
         with self._store.transaction():
             self._store.on_rollback(partial(self._discard, file))
             self._store.before_commit(self._documents.sync)
-            known = self._known(ticket.id, digest, delivery)
-            if known is None:
-                job = self._insert(columns, after_outage)
-            else:
-                job = self._tell_again(known, response_topic, correlation_data)
+            if (known := self._deliveries.known(ticket.id, digest, delivery)) is not None:  # another thread was faster
                 self._store.on_commit(partial(self._discard, file))
-            self._open_delivery(delivery, digest, job.id)
-            return Accepted(job, is_new=known is None)
+                return self._accept_again(known, delivery, response_topic, correlation_data)
+            job = self._insert(columns, after_outage)
+            self._deliveries.open(delivery, digest, job.id)
+            return Accepted(job, is_new=True)
 
     @contextmanager
     def accept_group(self) -> Iterator[None]:
@@ -211,11 +205,11 @@ class Spool:
 
     def forget_deliveries(self) -> None:
         """Close every packet identifier, because the broker has begun a new session."""
-        self._store.write("DELETE FROM deliveries")
+        self._deliveries.forget()
 
     def has_room(self) -> bool:
         """Whether a job as large as the one last refused for want of room would be taken now."""
-        return self._room.is_there()
+        return self._room.is_back()
 
     def cancel(self, job_id: str, *, user: str | None = None) -> Job:
         """Cancel a job; `user`, where given, must be its own.
@@ -304,14 +298,6 @@ class Spool:
             "expires_at": min(ends).timestamp() if ends else None,
         }
 
-    def _known(self, job_id: str | None, digest: bytes, delivery: Delivery | None) -> Row | None:
-        rows = self._store.query("SELECT * FROM jobs WHERE id = ?", (job_id,))
-        if rows and not hmac.compare_digest(rows[0]["digest"], digest):
-            raise ConflictError(f"there is another job {job_id}")
-        if not rows and delivery is not None and delivery.dup:
-            rows = self._store.query(REDELIVERED, (delivery.packet_id, digest))
-        return rows[0] if rows else None
-
     def _insert(self, columns: dict[str, Any], after_outage: Consequence | None) -> Job:
         job = self._table.insert(columns)
         if columns["publisher"] is not None:
@@ -325,20 +311,17 @@ class Spool:
         self._store.on_commit(self._announce_work)
         return job
 
-    def _tell_again(self, row: Row, response_topic: str | None, correlation_data: bytes | None) -> Job:
+    def _accept_again(
+        self, row: Row, delivery: Delivery | None, response_topic: str | None, correlation_data: bytes | None
+    ) -> Accepted:
         job = self._table.job(row)
         if response_topic is not None:
             job = self._table.mark(row, response_topic=response_topic, correlation_data=correlation_data)
         self._news.tell(job)
         if not job.state.is_final:
             self._news.answer(job)
-        return job
-
-    def _open_delivery(self, delivery: Delivery | None, digest: bytes, job_id: str) -> None:
-        if delivery is not None:
-            self._store.write(
-                "INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?)", (delivery.packet_id, digest, job_id)
-            )
+        self._deliveries.open(delivery, row["digest"], job.id)
+        return Accepted(job, is_new=False)
 
     def _announced(self, job: Job) -> Job:
         self.on_work()

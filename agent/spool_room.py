@@ -1,4 +1,4 @@
-"""Whether a job fits into the spool and on the disk."""
+"""How much more the spool takes: by its own limit, and by what the disk has left."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RESERVE_BYTES = 8 << 20
 
 
 class Room:
-    """The room that is left for documents."""
+    """The room for documents."""
 
     def __init__(self, *, store: Store, documents: Documents, limits: SpoolConfig) -> None:
         self._store = store
@@ -21,11 +21,11 @@ class Room:
         self._refused_bytes = 0
 
     def check(self, size: int, *, job_id: str | None) -> None:
-        """Make sure that a document of `size` bytes can be taken.
+        """Make sure that a document of `size` bytes is taken now.
 
         Raises:
             TicketError: it is larger than a job may be.
-            SpoolFullError: there is no room for it now.
+            SpoolFullError: there is no room now.
         """
         if size > self._limits.max_job_bytes:
             raise TicketError(
@@ -33,16 +33,17 @@ class Room:
                 reason="agent-document-too-large",
                 job_id=job_id,
             )
-        if size > self._bytes():
+        if size > self.left_bytes():
             self._refused_bytes = size
             raise SpoolFullError(f"no room in the spool for {size} bytes")
         self._refused_bytes = 0
 
-    def is_there(self) -> bool:
+    def is_back(self) -> bool:
         """Whether a document as large as the one last refused for want of room would be taken now."""
-        return self._bytes() >= self._refused_bytes
+        return self.left_bytes() >= self._refused_bytes
 
-    def _bytes(self) -> int:
+    def left_bytes(self) -> int:
+        """Give the bytes that are left."""
         return min(
             self._limits.max_bytes - read_document_bytes(self._store), self._documents.free_bytes() - RESERVE_BYTES
         )

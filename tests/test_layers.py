@@ -99,6 +99,7 @@ PARTS = (
         "registry.py",
         "spool_attempts.py",
         "spool_commands.py",
+        "spool_deliveries.py",
         "spool_news.py",
         "spool_room.py",
         "spool_upkeep.py",

@@ -16,7 +16,7 @@ from agent.config_schema import LimitsConfig, UserConfig
 from agent.errors import ConflictError, TicketError
 from agent.limits import Usage, day_of, end_of, exceeded, limits_of
 from agent.model import Job, JobOptions, JobReading, JobState, Ticket
-from agent.spool import Delivery
+from agent.spool_deliveries import Delivery
 from tests.conftest import FakeClock
 from tests.spool_parts import PDF, Parts, after_kill, begin, opened
 

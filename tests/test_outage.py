@@ -243,6 +243,7 @@ def test_a_broker_that_kept_no_session_kept_no_tickets(box: Box) -> None:
 def test_an_outage_of_the_link_is_known_across_a_restart(box: Box) -> None:
     """The agent was off, or lost the broker and was then restarted: the tickets have waited all the same."""
     with box.agent() as parts:
+        parts.spool.step()
         parts.spool.outages.link_up(session_present=False)
         parts.spool.step()
     box.pass_time(2 * HOUR)

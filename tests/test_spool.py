@@ -8,7 +8,7 @@ import pytest
 
 from agent.errors import ConflictError, NotFoundError, SpoolFullError, TicketError
 from agent.model import JobOptions, JobReading, JobState, Ticket
-from agent.spool import Delivery
+from agent.spool_deliveries import Delivery
 from agent.spool_table import read_job, read_jobs
 from agent.store import Store
 from tests.conftest import FakeClock

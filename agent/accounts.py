@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,6 +60,7 @@ READ_ACCOUNT = """
     WHERE seq > :after AND (:user IS NULL OR user = :user) AND (:printer_id IS NULL OR printer_id = :printer_id)
         AND (:since IS NULL OR ended_at >= :since) AND (:until IS NULL OR ended_at < :until)
     ORDER BY seq LIMIT :limit"""
+USAGE = "SELECT jobs, bytes, pages FROM usage WHERE day = ? AND publisher = ?"
 TOO_MANY = "DELETE FROM account WHERE seq <= (SELECT seq FROM account ORDER BY seq DESC LIMIT 1 OFFSET ?)"
 NO_LIMITS = LimitsConfig()
 DEFAULT_ACCOUNT = AccountConfig()
@@ -121,8 +122,9 @@ class Accounts:
         if limits == NO_LIMITS:
             return
         day = _present_day(self._store, self._now())
-        used = _used(self._store, publisher, day)
-        key = exceeded(limits, used, Usage(jobs=1, bytes=size, pages=copies))
+        rows = self._store.query(USAGE, (day, publisher))
+        used = Usage(*rows[0]) if rows else Usage()
+        key = exceeded(limits, _with_waiting(self._store, publisher, used, limits), Usage(1, size, copies))
         if key is not None:
             self.refused += 1
             who = publisher or "publishers whose topic names no user"
@@ -209,14 +211,13 @@ def read_at_limit(
     store: Store, limits: LimitsConfig, users: Sequence[UserConfig], now: datetime
 ) -> list[dict[str, Any]]:
     """Name the publishers that may have no more today, with the limit and the end of the day; `""` is nobody's name."""
-    if not _has_tables(store):
+    if (limits == NO_LIMITS and not users) or not _has_tables(store):
         return []
     day = _present_day(store, now)
     told = []
-    for row in store.query("SELECT publisher FROM usage WHERE day = ? ORDER BY publisher", (day,)):
-        publisher = row["publisher"]
-        used = _used(store, publisher, day)
-        key = exceeded(limits_of(publisher, limits, users), used, Usage(jobs=1, bytes=1, pages=1))
+    for publisher, *counts in store.query("SELECT publisher, jobs, bytes, pages FROM usage WHERE day = ?", (day,)):
+        own = limits_of(publisher, limits, users)
+        key = exceeded(own, _with_waiting(store, publisher, Usage(*counts), own), Usage(1, 1, 1))
         if key is not None:
             told.append({"user": publisher, "limit": key, "until": _when(day)})
     return told
@@ -270,11 +271,11 @@ def _pages(job: Job) -> int:
     return job.options.copies if job.state is JobState.COMPLETED else 0
 
 
-def _used(store: Store, publisher: str, day: str) -> Usage:
-    rows = store.query("SELECT jobs, bytes, pages FROM usage WHERE day = ? AND publisher = ?", (day, publisher))
-    used = Usage(*rows[0]) if rows else Usage()
-    waiting = store.query(WAITING_PAGES, (publisher,))[0][0]
-    return Usage(used.jobs, used.bytes, used.pages + waiting)
+def _with_waiting(store: Store, publisher: str, used: Usage, limits: LimitsConfig) -> Usage:
+    """Add the pages that jobs count as until they have ended, where there is a limit to pages."""
+    if not limits.pages_per_day:
+        return used
+    return replace(used, pages=used.pages + store.query(WAITING_PAGES, (publisher,))[0][0])
 
 
 def _present_day(store: Store, now: datetime) -> str:

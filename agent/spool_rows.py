@@ -75,6 +75,7 @@ SCHEMA = (
     "CREATE TABLE spool_keys (name TEXT PRIMARY KEY, value BLOB NOT NULL)",
     "ALTER TABLE jobs ADD COLUMN is_undated INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE jobs ADD COLUMN publisher TEXT",
+    "CREATE INDEX jobs_publisher ON jobs (publisher) WHERE state < 7",
 )
 
 INSERT = """

@@ -168,7 +168,7 @@ class Outages:
     def _note_alive(self) -> None:
         pause = min(self._seconds / NOTES_AN_OUTAGE, LONGEST_NOTE_PAUSE_SECONDS)
         present, at = self._monotonic(), self._now().timestamp()
-        if present - self._noted_at < pause or not self._is_clock_right():
+        if present - self._noted_at < pause or not (self._is_clock_right() and self._watch.is_settled()):
             return
         with self._store.lazy_transaction() as connection:
             connection.execute(NOTE, ("agent", at))

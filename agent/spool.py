@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from agent.spool_deliveries import Deliveries, Delivery
 from agent.spool_documents import Documents
 from agent.spool_news import JobNews
 from agent.spool_room import Room
-from agent.spool_rows import SCHEMA, columns_of_ticket
+from agent.spool_rows import SCHEMA, columns_of_ticket, columns_of_time
 from agent.spool_table import JobTable, Tally, read_job, read_jobs, read_tally
 from agent.spool_upkeep import end_without_document, recover
 from agent.store import Row, Store
@@ -170,7 +170,7 @@ class Spool:
         file, size = self._documents.write(document)
         columns = {
             **columns_of_ticket(ticket),
-            **self._columns_of_time(ticket, expires_at),
+            **columns_of_time(ticket, now=self._now(), is_dated=self._table.judged_at() > 0, expires_at=expires_at),
             "id": ticket.id or f"job-{secrets.token_hex(8)}",
             "printer_id": printer_id,
             "format": document_format,
@@ -283,20 +283,6 @@ class Spool:
         if has_let_go:
             self.on_work()
         return seconds
-
-    def _columns_of_time(self, ticket: Ticket, expires_at: datetime | None) -> dict[str, Any]:
-        """Give when it came and when it ends; by a clock that is behind, only what the publisher dated has an end."""
-        is_dated = self._table.judged_at() > 0
-        now = self._now()
-        ends = [expires_at] if expires_at is not None and is_dated else []
-        if ticket.expires_in is not None and (ticket.created_at or is_dated):
-            ends.append((ticket.created_at or now) + timedelta(seconds=ticket.expires_in))
-        return {
-            "received_at": now.timestamp(),
-            "updated_at": now.timestamp(),
-            "is_undated": not is_dated,
-            "expires_at": min(ends).timestamp() if ends else None,
-        }
 
     def _insert(self, columns: dict[str, Any], after_outage: Consequence | None) -> Job:
         job = self._table.insert(columns)

@@ -24,7 +24,10 @@ OVERDUE = """
     AND (expires_at <= :at OR received_at <= :oldest AND NOT is_undated) ORDER BY seq"""
 FORGETTABLE = "SELECT * FROM jobs WHERE updated_at <= :oldest AND state >= 7 ORDER BY seq"
 UNDATED = "SELECT 1 FROM jobs WHERE is_undated AND state <= 4 LIMIT 1"
-DATE = "UPDATE jobs SET received_at = ?, is_undated = 0 WHERE is_undated AND state <= 4"
+DATE = """
+    UPDATE jobs SET received_at = :at, is_undated = 0, undated_seconds = NULL,
+        expires_at = min(coalesce(expires_at, :at + undated_seconds), coalesce(:at + undated_seconds, expires_at))
+    WHERE is_undated AND state <= 4"""
 SET_BACK = """
     UPDATE jobs SET received_at = min(received_at, :at), updated_at = min(updated_at, :at) WHERE updated_at > :at"""
 
@@ -92,7 +95,7 @@ class Ages:
         """Date what a clock that was behind or ahead has dated, once it is believed: nothing waits for ever for it."""
         at = self._settled_at()
         if at and self._store.query(UNDATED):
-            self._store.write(DATE, (at,))
+            self._store.write(DATE, {"at": at})
         elif not at and self._watch.is_trusted() and (present := self._table.plausible_now()):
             self._set_back(present)
 

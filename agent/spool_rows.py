@@ -76,15 +76,16 @@ SCHEMA = (
     "ALTER TABLE jobs ADD COLUMN is_undated INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE jobs ADD COLUMN publisher TEXT",
     "CREATE INDEX jobs_publisher ON jobs (publisher) WHERE state < 7",
+    "ALTER TABLE jobs ADD COLUMN undated_seconds REAL",
 )
 
 INSERT = """
     INSERT INTO jobs (id, printer_id, state, state_reasons, name, user, options, fidelity, priority, format, size,
         file, digest, received_at, updated_at, is_undated, expires_at, pin_hash, response_topic, correlation_data,
-        publisher)
+        publisher, undated_seconds)
     VALUES (:id, :printer_id, :state, :state_reasons, :name, :user, :options, :fidelity, :priority, :format, :size,
         :file, :digest, :received_at, :updated_at, :is_undated, :expires_at, :pin_hash, :response_topic,
-        :correlation_data, :publisher)
+        :correlation_data, :publisher, :undated_seconds)
     RETURNING *"""
 
 UPDATE = """
@@ -183,6 +184,29 @@ def columns_of_ticket(ticket: Ticket) -> dict[str, Any]:
         "options": options_to_json(ticket.options),
         "fidelity": ticket.fidelity,
         "priority": ticket.priority,
+    }
+
+
+def columns_of_time(ticket: Ticket, *, now: datetime, is_dated: bool, expires_at: datetime | None) -> dict[str, Any]:
+    """Give when a job came and when it ends; `expires_at` is its message's own end, reckoned from now.
+
+    By a clock that is behind (not `is_dated`) only what the publisher dated has an end; what else ends the job is kept
+    as seconds, for when the clock is set.
+    """
+    from_now = [] if expires_at is None else [(expires_at - now).total_seconds()]
+    ends = []
+    if ticket.expires_in is not None and ticket.created_at is not None:
+        ends.append(ticket.created_at.timestamp() + ticket.expires_in)
+    elif ticket.expires_in is not None:
+        from_now.append(ticket.expires_in)
+    if is_dated:
+        ends += [now.timestamp() + seconds for seconds in from_now]
+    return {
+        "received_at": now.timestamp(),
+        "updated_at": now.timestamp(),
+        "is_undated": not is_dated,
+        "undated_seconds": None if is_dated else min(from_now, default=None),
+        "expires_at": min(ends, default=None),
     }
 
 

@@ -129,9 +129,12 @@ def test_without_an_agent_only_what_reads_its_disk_goes(tmp_path: Path) -> None:
     assert_refused(agent.run("printers"), 3, "no agent has kept its state in")
     with agent:
         job_id = agent.run_json("print", str(document), "--printer", "desk")["id"]
+        agent.run_json("jobs", "cancel", job_id)
     assert_refused(agent.run("printers", "pause", "desk"), 3, "no agent is running")
     assert [printer["alias"] for printer in agent.run_json("printers")] == ["desk"]
     assert agent.run_json("jobs", "show", job_id) == agent.run_json("jobs")[0]
+    assert [entry["id"] for entry in agent.run_json("jobs", "export", "--printer", "desk")] == [job_id]
+    assert_refused(agent.run("jobs", "show", job_id, "--user", "nobody-else"), 4, "isn't nobody-else's")
     at_rest = agent.run("status", "--json")
     assert (at_rest.returncode, json.loads(at_rest.stdout)["agent"]["running"]) == (3, False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,30 @@ def test_a_job_of_1970_ages_from_when_the_clock_is_set(open_spool: Callable[...,
         assert states(parts) == {"early": JobState.PENDING}
         clocks.run(parts, DAY + 1)
         assert ids_that_expired(parts) == {"early"}
+
+
+def test_what_a_ticket_of_1970_says_of_its_time_holds_from_when_the_clock_is_set(
+    open_spool: Callable[..., Any], clocks: Clocks
+) -> None:
+    """The shorter of `expires_in` and Message Expiry; what the publisher dated needs no clock of ours."""
+    created_at = clocks.wall()
+    clocks.set_by(-SINCE_1970)
+    with open_spool() as parts:
+        parts.accept(Ticket(printer="p", id="short", expires_in=120), expires_at=clocks.wall() + timedelta(days=1))
+        parts.accept(
+            Ticket(printer="p", id="by-message", expires_in=DAY), expires_at=clocks.wall() + timedelta(hours=1)
+        )
+        parts.accept(Ticket(printer="p", id="dated", created_at=created_at, expires_in=DAY))
+        clocks.set_by(SINCE_1970)
+        parts.spool.step()
+        clocks.run(parts, 10 * MINUTE)
+        assert ids_that_expired(parts) == set()
+        ends = {job.id: job.expires_at for job in parts.spool.jobs()}
+        assert ends == {
+            "short": clocks.wall() + timedelta(seconds=120),
+            "by-message": clocks.wall() + timedelta(hours=1),
+            "dated": created_at + timedelta(days=1),
+        }
 
 
 def test_a_clock_that_was_years_ahead_stops_nothing_for_ever(parts: Parts, clocks: Clocks) -> None:

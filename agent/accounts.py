@@ -61,7 +61,7 @@ READ_ACCOUNT = """
         AND (:since IS NULL OR ended_at >= :since) AND (:until IS NULL OR ended_at < :until)
     ORDER BY seq LIMIT :limit"""
 USAGE = "SELECT jobs, bytes, pages FROM usage WHERE day = ? AND publisher = ?"
-TOO_MANY = "DELETE FROM account WHERE seq <= (SELECT seq FROM account ORDER BY seq DESC LIMIT 1 OFFSET ?)"
+TOO_MANY = "DELETE FROM account WHERE seq <= (SELECT max(seq) FROM account) - ?"
 NO_LIMITS = LimitsConfig()
 DEFAULT_ACCOUNT = AccountConfig()
 DAYS_KEPT = 7
@@ -210,7 +210,7 @@ def read_account(store: Store, selection: Selection) -> list[dict[str, Any]]:
 def read_at_limit(
     store: Store, limits: LimitsConfig, users: Sequence[UserConfig], now: datetime
 ) -> list[dict[str, Any]]:
-    """Name the publishers that may have no more today, with the limit and the end of the day; `""` is nobody's name."""
+    """Name the publishers that may have no more today, with the limit and the day's end; None is all without a user."""
     if (limits == NO_LIMITS and not users) or not _has_tables(store):
         return []
     day = _present_day(store, now)
@@ -219,7 +219,7 @@ def read_at_limit(
         own = limits_of(publisher, limits, users)
         key = exceeded(own, _with_waiting(store, publisher, Usage(*counts), own), Usage(1, 1, 1))
         if key is not None:
-            told.append({"user": publisher, "limit": key, "until": _when(day)})
+            told.append({"user": publisher or None, "limit": key, "until": _when(day)})
     return told
 
 

@@ -11,6 +11,7 @@ JUMP_SECONDS = 30.0
 
 SETTLING_SECONDS = 600.0
 TRUSTED_SECONDS = 86_400.0
+LONGEST_ABSENCE_SECONDS = 30 * 86_400.0
 
 
 class ClockWatch:
@@ -26,6 +27,11 @@ class ClockWatch:
         self.started_at = monotonic()
         self._ahead = now().timestamp() - self.started_at
         self._jumped_at: float | None = None
+
+    def start_after(self, last_at: float) -> None:
+        """Hear what was last on the disk: a start so long after it may be by a clock that is ahead."""
+        if self._now().timestamp() - last_at > LONGEST_ABSENCE_SECONDS:
+            self._jumped_at = self.started_at
 
     @property
     def uptime_seconds(self) -> float:

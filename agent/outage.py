@@ -78,6 +78,8 @@ class Outages:
         touched = self._store.query("SELECT max(updated_at) FROM jobs")[0][0]
         self._alive_at = max((at for at in (noted.get("agent"), touched) if at is not None), default=None)
         self._linked_at = noted.get("link")
+        if self._alive_at is not None:
+            self._watch.start_after(self._alive_at)
 
     def begin(self) -> None:
         """Keep back what waits from before this start until it is known how long the agent was away."""

@@ -187,6 +187,20 @@ def test_a_locked_pin_is_not_locked_for_ever_by_a_clock(parts: Parts, clocks: Cl
     assert parts.spool.release("pin", pin="4711").state is JobState.PENDING
 
 
+def test_a_start_by_a_clock_that_is_years_ahead_ends_nothing_at_once(
+    open_spool: Callable[..., Any], clocks: Clocks
+) -> None:
+    """A box that was off for so long is believed a little later, and prints nothing old meanwhile."""
+    with open_spool() as parts:
+        parts.accept(Ticket(printer="p", id="waits", expires_in=60))
+    clocks.set_by(10 * YEAR)
+    with open_spool() as parts:
+        parts.spool.step()
+        assert (states(parts), claimed(parts)) == ({"waits": JobState.PENDING}, None)
+        clocks.run(parts, 10 * MINUTE)
+        assert ids_that_expired(parts) == {"waits"}
+
+
 def test_the_memory_of_ids_outlives_a_jump(parts: Parts, clocks: Clocks) -> None:
     """An id that was forgotten too early would print again when it is published again."""
     clocks.set_by(10 * YEAR)

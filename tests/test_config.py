@@ -50,6 +50,11 @@ def test_defaults_follow_the_keys_they_hang_on() -> None:
         ('[[printer]]\nhost="h"\nalias="a"\n[[printer]]\nhost="i"\nalias="a"', "6: printer[2].alias: 'a' is another"),
         ('[[printer]]\nhost = "h"\ndrivers = ["lpd"]', "3: printer[1].drivers: must be one of"),
         ('[[printer]]\nmac = "00:11"', "2: printer[1].mac: '00:11' does not have the form"),
+        ("[user]", "user: must be written as [[user]]"),
+        ("[[user]]\njobs_per_day = 1", "1: user[1]: needs a name"),
+        ('[[user]]\nname = "a"\n[[user]]\nname = "a"', "4: user[2].name: 'a' is there already"),
+        ('[[user]]\nname = "a/b"', "2: user[1].name: 'a/b' does not have the form"),
+        ("[limits]\npages_per_day = -1", "2: limits.pages_per_day: must be 0 to"),
         ('[mqtt]\nhost = "a\\u0007b"', "2: mqtt.host: has a control character in it"),
         ('[mqtt]\nbase_topic = "site/"', "2: mqtt.base_topic: 'site/' does not have the form"),
         ('[mqtt]\nresponse_topics = ["a", "b/#/c"]', "2: mqtt.response_topics: 'b/#/c' does not have the form"),
@@ -107,6 +112,13 @@ def test_a_relative_state_folder_is_beside_the_file(tmp_path: Path) -> None:
     """Not wherever the command happened to be given."""
     config = parse_config('[agent]\nstate_dir = "state"', tmp_path / "agent.toml")
     assert config.agent.state_dir == tmp_path / "state"
+
+
+def test_a_user_says_only_what_differs_from_everybody() -> None:
+    """0 is no limit for that user; what is left out is as in `[limits]`."""
+    config = parse_config('[limits]\njobs_per_day = 5\n[[user]]\nname = "ann"\njobs_per_day = 0', PATH)
+    (user,) = config.users
+    assert (config.limits.jobs_per_day, user.jobs_per_day, user.pages_per_day) == (5, 0, None)
 
 
 def test_a_printer_login_is_read_and_masked(tmp_path: Path) -> None:

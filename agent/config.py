@@ -19,12 +19,13 @@ from urllib.parse import urlsplit
 import tomli
 
 from agent.config_schema import SECTIONS, TABLES, Config, PrinterConfig, UserConfig
+from agent.endpoints import DRIVERS_BY_SCHEME
 from agent.errors import ConfigError
 from agent.hardware import hardware_id
 
 Section = TypeVar("Section")
 
-PRINTER_SCHEMES = ("ipp", "ipps", "http", "https", "socket", "snmp")
+PRINTER_SCHEMES = tuple(DRIVERS_BY_SCHEME)
 SECRET_LIMIT_BYTES = 65_536
 CERTIFICATE_FILES = ("ca_file", "client_cert_file", "client_key_file")
 NEEDS: tuple[tuple[str, str, str | None, str], ...] = (

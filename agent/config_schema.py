@@ -158,7 +158,7 @@ class PrinterConfig:
     alias: str = _key("", "name that is valid wherever an id is", pattern=ID_PATTERN)
     name: str = _key("", "what people call it")
     location: str = _key("", "where it stands")
-    drivers: tuple[Literal["ipp", "hp-rest", "snmp", "raw"], ...] = _key(
+    drivers: tuple[Literal["ipp", "hp-rest", "ledm", "cdm", "snmp", "raw"], ...] = _key(
         (), "the drivers that may be used, best first", default_text="chosen by what answers"
     )
     credentials_file: Path | None = _key(

@@ -13,11 +13,26 @@ DRIVERS_BY_SCHEME = {
     "ipps": "ipp",
     "http": "hp-rest",
     "https": "hp-rest",
+    "ledm+http": "ledm",
+    "ledm+https": "ledm",
+    "cdm+http": "cdm",
+    "cdm+https": "cdm",
     "snmp": "snmp",
     "socket": "raw",
 }
-PORTS_BY_SCHEME = {"ipp": 631, "ipps": 631, "http": 80, "https": 443, "socket": 9100, "snmp": 161}
-STATUS_DRIVERS = ("ipp", "hp-rest", "snmp")
+PORTS_BY_SCHEME = {
+    "ipp": 631,
+    "ipps": 631,
+    "http": 80,
+    "https": 443,
+    "ledm+http": 80,
+    "ledm+https": 443,
+    "cdm+http": 80,
+    "cdm+https": 443,
+    "socket": 9100,
+    "snmp": 161,
+}
+STATUS_DRIVERS = ("ipp", "hp-rest", "ledm", "cdm", "snmp")
 PRINT_DRIVERS = ("ipp", "hp-rest", "raw")
 
 

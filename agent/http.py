@@ -12,6 +12,7 @@ import functools
 import http.client
 import io
 import socket
+import ssl
 import sys
 import time
 import warnings
@@ -89,7 +90,8 @@ class HttpClient:
     Args:
         connect_timeout_seconds: for connecting, with the TLS handshake.
         read_timeout_seconds: for a whole answer, once the request is sent.
-        verify: True for the system's authorities, a file of certificates, or False where a certificate proves nothing.
+        verify: True for the system's authorities, a file of certificates, or False where a certificate proves nothing;
+            then the ciphers of old printers are taken too.
         basic: login and password.
         bearer: a token.
         client_certificate: the files of a certificate and of its key.
@@ -183,13 +185,23 @@ def _session(verify: bool | Path, proxy: str | None) -> requests.Session:
     if verify is False:
         warnings.filterwarnings("ignore", category=InsecureRequestWarning)
     adapter = HTTPAdapter()
-    adapter.poolmanager = _limited(urllib3.PoolManager(blocksize=BLOCK_BYTES))
+    context = _lenient_context() if verify is False else None
+    adapter.poolmanager = _limited(urllib3.PoolManager(blocksize=BLOCK_BYTES, ssl_context=context))
     if proxy is not None:
         session.proxies = {"http": proxy, "https": proxy}
         _limited(adapter.proxy_manager_for(proxy, blocksize=BLOCK_BYTES))
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
+
+
+def _lenient_context() -> ssl.SSLContext:
+    """Give what speaks to printers: some only have RSA key exchange and short keys, which Python leaves out."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_ciphers("DEFAULT:@SECLEVEL=1")
+    return context
 
 
 def _read(response: requests.Response, limit_bytes: int) -> bytes:

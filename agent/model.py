@@ -58,6 +58,9 @@ class PrinterState(enum.IntEnum):
         return self.name.lower()
 
 
+SLEEP_REASONS = frozenset({"deep-sleep", "hibernate", "power-saver", "sleep", "standby", "suspend"})
+"""The printer-state-reasons of a printer that sleeps."""
+
 SupplyClass = Literal["consumed", "receptacle"]
 
 
@@ -159,7 +162,7 @@ class Sighting:
     """One raw observation of a host by mDNS, SNMP or the configuration.
 
     `uris` are the endpoints it offers, best first: `ipp://h:631/ipp/print`, `ipps://…`, `socket://h:9100`, `snmp://h`,
-    `http://h:8080` (HP REST). `gone` is a goodbye.
+    `http://h:8080` (HP REST), `ledm+http://h:8080`, `cdm+https://h`. `gone` is a goodbye.
     """
 
     source: Literal["mdns", "snmp", "config"]

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from agent.errors import NotFoundError, PrinterError, PrinterRejectedError
 from agent.identity import IDENTITY_CONFLICT, contradict, displaced, told_anew
-from agent.model import Capabilities, Clock, Printer, PrinterState, Reading
+from agent.model import SLEEP_REASONS, Capabilities, Clock, Printer, PrinterState, Reading
 from agent.registry import Registry
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,6 @@ OFFLINE_CEILING_SECONDS = 300.0
 SLEEPING_SECONDS = 60.0
 IDLE_SECONDS = 30.0
 SECONDS_BY_STATE = {PrinterState.PROCESSING: 5.0, PrinterState.STOPPED: 10.0}
-SLEEP_REASONS = frozenset({"deep-sleep", "hibernate", "power-saver", "sleep", "standby", "suspend"})
 LONGEST_PAUSE_SECONDS = 1.0
 
 

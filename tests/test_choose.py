@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
 
 from agent.config_schema import PrinterConfig
-from agent.drivers.choose import Complemented, Drivers, StatusSource
+from agent.drivers.choose import Complemented, Drivers, StatusSource, complementing
 from agent.drivers.snmp import SnmpClient
 from agent.endpoints import bracketed, host_of, with_drivers
 from agent.errors import NotFoundError, PrinterUnreachableError
@@ -20,6 +20,8 @@ IPPS = f"ipps://{HOST}:631/ipp/print"
 REST = f"http://{HOST}:8080/"
 SNMP = f"snmp://{HOST}"
 RAW = f"socket://{HOST}:9100"
+LEDM = f"ledm+http://{HOST}:8080/"
+CDM = f"cdm+https://{HOST}:443/"
 TONER = Supply("Black", "toner", level=1, max_capacity=2)
 
 
@@ -48,12 +50,14 @@ def drivers(http: HttpClient, *, snmp: SnmpClient | None = None, allowed: Sequen
         ((RAW, SNMP, REST, IPPS), ("ipp", "ipp")),
         ((RAW, SNMP, REST), ("hp-rest", "hp-rest")),
         ((RAW, SNMP), ("snmp", "raw")),
+        ((RAW, SNMP, CDM, LEDM), ("ledm", "raw")),
+        ((RAW, SNMP, CDM), ("cdm", "raw")),
     ],
 )
 def test_the_best_protocol_that_a_printer_has_is_chosen(
     http: HttpClient, uris: tuple[str, ...], names: tuple[str, str]
 ) -> None:
-    """IPP, else HP REST, else SNMP for the status and raw for printing; the registry names the same."""
+    """IPP, else HP REST, LEDM, CDM, SNMP for the status and raw for printing; the registry names the same."""
     chosen, known = drivers(http, snmp=SnmpClient()), printer(*uris)
     assert (chosen.status_source(known).name, chosen.print_target(known).name) == names
     named = with_drivers(known)
@@ -91,9 +95,11 @@ class Told:
 
     reading: Reading | None
     name: str = "snmp"
+    reads: int = 0
 
     def read(self) -> Reading:
         """Tell it; None is a printer that doesn't answer."""
+        self.reads += 1
         if self.reading is None:
             raise PrinterUnreachableError("no answer")
         return self.reading
@@ -131,6 +137,41 @@ def test_a_second_source_that_is_silent_or_another_printer_adds_nothing(second: 
 def test_a_second_source_is_not_asked_needlessly() -> None:
     """Where the first tells supplies and a counter, nothing is missing."""
     assert Complemented(Told(RICH), Told(None)).read() == RICH
+
+
+@pytest.mark.parametrize(
+    ("uris", "chosen"),
+    [
+        ((IPP, LEDM, CDM, SNMP), (IPP, SNMP, LEDM)),
+        ((IPP, CDM), (IPP, CDM)),
+        ((LEDM, CDM, SNMP), (LEDM, SNMP)),
+        ((SNMP,), (SNMP,)),
+        ((), ()),
+    ],
+)
+def test_what_fills_in_is_snmp_then_one_of_hps_own(uris: tuple[str, ...], chosen: tuple[str, ...]) -> None:
+    """SNMP is the gentler; LEDM and CDM are two dialects of one web server."""
+    assert complementing(uris) == chosen
+
+
+def test_a_sleeping_printer_is_not_disturbed_for_what_is_missing() -> None:
+    """The second source is asked while it is awake; what it told then is kept, as when it fails."""
+    first, second = Told(BARE, "ipp"), Told(RICH, "ledm")
+    source = Complemented(first, second)
+    source.read()
+    first.reading = replace(BARE, status=PrinterStatus(PrinterState.IDLE, ("standby",)))
+    second.reads = 0
+    assert (source.read().status.impressions_completed, second.reads) == (7, 0)
+    first.reading, second.reading = BARE, None
+    assert (source.read().status.impressions_completed, second.reads) == (7, 1)
+
+
+def test_a_printer_that_sleeps_from_the_start_is_left_alone() -> None:
+    """Its supplies are unknown until it wakes."""
+    second = Told(RICH, "ledm")
+    asleep = replace(BARE, status=PrinterStatus(PrinterState.IDLE, ("standby",)))
+    assert Complemented(Told(asleep, "snmp"), second).read() == asleep
+    assert second.reads == 0
 
 
 def test_ipv6_hosts_go_into_uris_and_come_out_again() -> None:

@@ -32,10 +32,10 @@ PURE = (
     ),
     (
         "clock_watch.py",
-        "drivers/hp_rest_message.py",
         "drivers/ipp_message.py",
         "drivers/ipp_supplies.py",
         "drivers/snmp_message.py",
+        "drivers/xml_document.py",
         "endpoints.py",
         "fitting.py",
         "identity.py",
@@ -48,16 +48,22 @@ PURE = (
         "ticket_keys.py",
     ),
     (
+        "drivers/hp_rest_message.py",
         "drivers/ipp_attributes.py",
         "drivers/printer_mib.py",
         "printer_facts.py",
         "ticket.py",
     ),
     (
+        "drivers/hp_keywords.py",
         "drivers/printer_makes.py",
         "drivers/printer_status.py",
     ),
-    ("drivers/printer_identity.py",),
+    (
+        "drivers/cdm_message.py",
+        "drivers/ledm_message.py",
+        "drivers/printer_identity.py",
+    ),
 )
 # One thing each of the world outside: a file, the clock, HTTP, the disk, systemd.
 OUTSIDE = (
@@ -77,6 +83,7 @@ OUTSIDE = (
 PARTS = (
     (
         "accounts.py",
+        "drivers/embedded_web.py",
         "drivers/hp_rest.py",
         "drivers/ipp_outcome.py",
         "drivers/raw.py",
@@ -91,7 +98,9 @@ PARTS = (
     ),
     (
         "answers.py",
+        "drivers/cdm.py",
         "drivers/ipp.py",
+        "drivers/ledm.py",
         "drivers/snmp_requests.py",
         "mqtt.py",
         "outage.py",
@@ -175,7 +184,7 @@ LAYERS = (*PURE, *OUTSIDE, *PARTS, *CHOICE, *SERVICES, *TOP)
 DOORS = {
     "asyncio": ("drivers/snmp_v3.py", "mdns.py"),
     "cryptography": ("credentials.py",),
-    "defusedxml": ("drivers/hp_rest_message.py",),
+    "defusedxml": ("drivers/xml_document.py",),
     "paho": ("mqtt_connection.py",),
     "pysnmp": ("drivers/snmp_v3.py",),
     "requests": ("http.py",),

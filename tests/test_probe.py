@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent.drivers.probe import OPEN, Prober, open_places
+from agent.drivers.probe import NOT_HP, OPEN, Prober, open_places
 from agent.drivers.snmp import SnmpClient
 from agent.errors import NotFoundError
 from agent.http import HttpClient
@@ -82,6 +82,28 @@ def test_a_printer_of_snmp_is_printed_on_by_its_raw_port(prober: Prober, fleet: 
     found = prober.examine(HOST, (f"snmp://{HOST}:{port}", f"socket://{HOST}:{port + 1}")).printer
     assert found is not None
     assert (found.status_driver, found.print_driver) == ("snmp", "raw")
+
+
+@pytest.mark.parametrize(("kind", "level"), [("ledm", 81.0), ("cdm", 72.0)])
+def test_hps_own_status_is_enough(prober: Prober, fleet: Fleet, kind: Kind, level: float) -> None:
+    """Who it is, how it is, what it has left and what it has counted; printing needs another port."""
+    simulated, port = fleet.start(kind)
+    found = prober.probe(HOST, http_port=port).printer
+    assert found is not None
+    assert (found.sources, found.status_driver, found.print_driver) == ((kind,), kind, None)
+    assert (found.identity.serial, found.status.state) == (simulated.engine.identity.serial, PrinterState.IDLE)
+    assert (found.status.supplies[0].percent, found.status.impressions_completed) == (level, 0)
+
+
+def test_only_printers_of_hp_are_asked_for_ledm_and_cdm(prober: Prober) -> None:
+    """The web server of any other is left alone."""
+    printer = SimulatedPrinter(PrinterOptions(kind="all", model="Brother HL-L8260CDW", mdns=False))
+    printer.start()
+    place = f"{HOST}:{printer.ready_line()['snmp'].rpartition(':')[2]}"
+    uris = (f"ipp://{place}/ipp/print", f"ledm+http://{place}/", f"cdm+http://{place}/")
+    probe = prober.examine(HOST, uris)
+    printer.stop()
+    assert [attempt.outcome for attempt in probe.attempts] == ["Brother HL-L8260CDW", NOT_HP, NOT_HP]
 
 
 def test_another_printer_behind_a_port_is_left_out(prober: Prober, fleet: Fleet) -> None:

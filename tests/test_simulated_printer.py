@@ -17,13 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from zeroconf import ServiceBrowser, ServiceStateChange, Zeroconf
 
+from agent.drivers.choose import build_http_source
 from agent.errors import ConflictError, NotFoundError
+from agent.http import HttpClient
 from agent.model import JobState, PrinterState
 from agent.simulator.engine import PrinterEngine, SimulatedJob
 from agent.simulator.pdf import PageCounter, write_pdf
-from agent.simulator.personality import LASER, PERSONALITIES
+from agent.simulator.personality import LASER, PERSONALITIES, Kind
 from agent.simulator.printer import PrinterOptions, SimulatedPrinter
 
 PDF = write_pdf("A test (with brackets)", pages=3)
@@ -281,17 +284,56 @@ def test_the_report_tells_every_document(printer: SimulatedPrinter) -> None:
     assert (report["jobs"][1]["document_format"], report["dropped"]) == ("application/pdf", 1)
 
 
+@pytest.mark.parametrize(
+    ("kind", "path", "encoding"),
+    [
+        ("ledm", "/DevMgmt/ProductStatusDyn.xml", ("Transfer-Encoding", "chunked")),
+        ("cdm", "/cdm/system/v1/status", ("Content-Encoding", "gzip")),
+    ],
+)
+def test_hps_documents_can_only_be_read(kind: Kind, path: str, encoding: tuple[str, str]) -> None:
+    """In chunks or compressed, not again if unchanged, and by GET without a query only."""
+    printer = SimulatedPrinter(PrinterOptions(kind, mdns=False))
+    printer.start()
+    url = printer.ready_line()["control_url"].removesuffix("/simulator/")
+    with requests.Session() as session:
+        found = session.get(url + path, timeout=5)
+        again = session.get(url + path, headers={"If-None-Match": found.headers["ETag"]}, timeout=5)
+        refused = [session.request(method, url + path, timeout=5).status_code for method in ("PUT", "POST", "DELETE")]
+        strange = [session.get(url + other, timeout=5).status_code for other in (f"{path}?x=1", f"{path}x")]
+    printer.stop()
+    assert (found.status_code, found.headers[encoding[0]], again.status_code) == (200, encoding[1], 304)
+    assert (refused, strange) == ([405, 405, 405], [400, 404])
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("ledm", "marker-supply-low-warning"), ("cdm", "toner-low-warning")])
+def test_a_jam_and_a_low_supply_show_in_hps_words(kind: Kind, reason: str) -> None:
+    """They come out at the other end as the keywords that they were."""
+    printer = SimulatedPrinter(PrinterOptions(kind, mdns=False))
+    printer.start()
+    printer.engine.jam()
+    printer.engine.set_supply("black", 5)
+    http = HttpClient()
+    status = build_http_source(printer.ready_line()[f"{kind}_uri"], http).read().status
+    http.close()
+    printer.stop()
+    assert (status.state, set(status.state_reasons)) == (PrinterState.STOPPED, {"media-jam-error", reason})
+    assert status.supplies[0].percent == 5.0
+
+
 def test_the_ready_line_names_only_what_the_kind_has() -> None:
     """So that nobody looks for a protocol that isn't there."""
     named = {}
     for kind in PERSONALITIES:
         printer = SimulatedPrinter(PrinterOptions(kind, mdns=False))
         printer.start()
-        named[kind] = set(printer.ready_line()) & {"ipp_uri", "http_url", "snmp", "raw_uri"}
+        named[kind] = set(printer.ready_line()) & {*("ipp_uri", "http_url", "ledm_uri", "cdm_uri", "snmp", "raw_uri")}
         printer.stop()
     assert named == {
         "hp-rest": {"http_url"},
         "ipp": {"ipp_uri"},
+        "ledm": {"ledm_uri", "raw_uri"},
+        "cdm": {"cdm_uri", "raw_uri"},
         "snmp": {"snmp"},
         "raw": {"snmp", "raw_uri"},
         "all": {"ipp_uri", "http_url", "snmp", "raw_uri"},

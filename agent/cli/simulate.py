@@ -11,7 +11,7 @@ from agent.cli.arguments import port_to_take, positive_seconds
 from agent.config import read_secret
 from agent.errors import InputError
 
-KINDS = ("hp-rest", "ipp", "snmp", "raw", "all")
+KINDS = ("hp-rest", "ipp", "ledm", "cdm", "snmp", "raw", "all")
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -49,7 +49,10 @@ def _add_printer(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", choices=KINDS, required=True)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument(
-        "--port", type=port_to_take, required=True, help="N: HTTP and IPP on tcp N, SNMP on udp N, raw on tcp N+1"
+        "--port",
+        type=port_to_take,
+        required=True,
+        help="N: HTTP (REST, LEDM, CDM) and IPP on tcp N, SNMP on udp N, raw on tcp N+1",
     )
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the documents there")
     parser.add_argument("--model", help="its make and model")

@@ -5,24 +5,29 @@ Status and printing are two protocols, because status by SNMP with printing by r
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from agent.config_schema import PrinterConfig
+from agent.drivers.cdm import Cdm
 from agent.drivers.hp_rest import HpRest
 from agent.drivers.ipp import Ipp
+from agent.drivers.ledm import Ledm
 from agent.drivers.raw import Raw
 from agent.drivers.snmp import SnmpPrinter, SnmpReader
 from agent.endpoints import driver_of, host_of, print_uris, status_uris
 from agent.errors import NotFoundError, PrinterError
 from agent.http import HttpClient
 from agent.identity import contradict
-from agent.model import Capabilities, Job, JobReading, Journal, Printer, Reading
+from agent.model import SLEEP_REASONS, Capabilities, Job, JobReading, Journal, Printer, Reading
 
 DRIVERS_LIMIT = 4096
+WEB_DRIVERS = ("ledm", "cdm")
 
 
 class StatusSource(Protocol):
@@ -30,7 +35,7 @@ class StatusSource(Protocol):
 
     @property
     def name(self) -> str:
-        """The driver: `ipp`, `hp-rest` or `snmp`."""
+        """The driver: `ipp`, `hp-rest`, `ledm`, `cdm` or `snmp`."""
 
     def read(self) -> Reading:
         """Read identity, status and capabilities.
@@ -87,27 +92,39 @@ class JobFinder(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
 class Complemented:
-    """A status source, with what it doesn't tell of supplies and counters filled in from a second one."""
+    """A status source, with what it doesn't tell of identity, supplies and counters filled in from a second one.
 
-    first: StatusSource
-    second: StatusSource
+    The second is not asked while the first says that the printer sleeps, or where nothing is missing; what it last told
+    is kept.
+    """
+
+    def __init__(self, first: StatusSource, second: StatusSource) -> None:
+        self._first = first
+        self._second = second
+        self._told: Reading | None = None
 
     @property
     def name(self) -> str:
         """The driver of the first source."""
-        return self.first.name
+        return self._first.name
 
     def read(self) -> Reading:
-        """Read the first source, and the second where the first tells no supplies or no counter."""
-        reading = self.first.read()
-        if reading.status.supplies and reading.status.impressions_completed is not None:
+        """Read the first source, and the second where the first tells no supplies, no counter or no serial number."""
+        reading = self._first.read()
+        if _is_complete(reading):
             return reading
-        try:
-            return complement(reading, self.second.read())
-        except PrinterError:
-            return reading
+        if not SLEEP_REASONS & set(reading.status.state_reasons):
+            with contextlib.suppress(PrinterError):
+                self._told = self._second.read()
+        return complement(reading, self._told) if self._told else reading
+
+
+def _is_complete(reading: Reading) -> bool:
+    """Whether there is nothing left to ask another source for."""
+    status = reading.status
+    has_levels = any(supply.percent is not None for supply in status.supplies)
+    return has_levels and status.impressions_completed is not None and reading.identity.serial is not None
 
 
 def complement(reading: Reading, other: Reading) -> Reading:
@@ -156,17 +173,21 @@ class Drivers:
         self._sources: dict[tuple[str, str], StatusSource] = {}
 
     def status_source(self, printer: Printer) -> StatusSource:
-        """Give what reads a printer's status: IPP, else HP REST, else SNMP, unless the configuration says otherwise.
+        """Give what reads a printer's status: the best of its protocols, and what fills in what that doesn't tell.
 
         Raises:
             NotFoundError: none of its endpoints tells a status.
         """
-        uris = self._readable(printer)
+        uris = complementing(self._readable(printer))
         if not uris:
             raise NotFoundError(f"{printer.label} ({printer.id}) has no endpoint that tells its status")
-        source = self._source(printer, uris[0])
-        second = next((uri for uri in uris[1:] if driver_of(uri) == "snmp"), None)
-        return Complemented(source, self._source(printer, second)) if second else source
+        with self._lock:
+            key = (printer.id, " ".join(uris))
+            if key not in self._sources:
+                _make_room(self._sources)
+                sources = (self._build_source(printer, uri) for uri in uris)
+                self._sources[key] = functools.reduce(Complemented, sources)
+            return self._sources[key]
 
     def print_target(self, printer: Printer) -> PrintTarget:
         """Give what prints on a printer: IPP, else HP REST, else raw 9100, unless the configuration says otherwise.
@@ -184,23 +205,15 @@ class Drivers:
                 self._targets[key] = self._build_target(printer, uris[0])
             return self._targets[key]
 
-    def _source(self, printer: Printer, uri: str) -> StatusSource:
-        with self._lock:
-            key = (printer.id, uri)
-            if key not in self._sources:
-                _make_room(self._sources)
-                self._sources[key] = self._build_source(printer, uri)
-            return self._sources[key]
-
     def _build_target(self, printer: Printer, uri: str) -> PrintTarget:
         if driver_of(uri) == "raw":
             return Raw(uri)
-        return build_http_driver(uri, self._http_for(printer))
+        return build_http_target(uri, self._http_for(printer))
 
     def _build_source(self, printer: Printer, uri: str) -> StatusSource:
         if driver_of(uri) == "snmp" and self._snmp is not None:
             return build_snmp_driver(uri, self._snmp)
-        return build_http_driver(uri, self._http_for(printer))
+        return build_http_source(uri, self._http_for(printer))
 
     def _readable(self, printer: Printer) -> tuple[str, ...]:
         """Give the endpoints that may be read for a status, the best first; SNMP not where it is switched off."""
@@ -212,9 +225,27 @@ class Drivers:
         return config.drivers if config else ()
 
 
-def build_http_driver(uri: str, http: HttpClient) -> Ipp | HpRest:
-    """Build the driver of an `ipp`, `ipps`, `http` or `https` URI."""
+def complementing(uris: Sequence[str]) -> tuple[str, ...]:
+    """Choose, of the endpoints that tell a status, the best one and those that may fill in what it doesn't tell.
+
+    SNMP goes before HP's web server, which is gentler to a printer; one of LEDM and CDM is enough.
+    """
+    seconds = [next((uri for uri in uris[1:] if driver_of(uri) in kind), None) for kind in (("snmp",), WEB_DRIVERS)]
+    if uris and driver_of(uris[0]) in WEB_DRIVERS:
+        seconds.pop()
+    return (*uris[:1], *filter(None, seconds))
+
+
+def build_http_target(uri: str, http: HttpClient) -> Ipp | HpRest:
+    """Build the driver that prints at an `ipp`, `ipps`, `http` or `https` URI."""
     return Ipp(uri, http=http) if driver_of(uri) == "ipp" else HpRest(uri, http=http)
+
+
+def build_http_source(uri: str, http: HttpClient) -> StatusSource:
+    """Build the driver that reads a status at such a URI, or at one of LEDM or CDM."""
+    if driver_of(uri) == "ledm":
+        return Ledm(uri, http=http)
+    return Cdm(uri, http=http) if driver_of(uri) == "cdm" else build_http_target(uri, http)
 
 
 def build_snmp_driver(uri: str, client: SnmpReader) -> SnmpPrinter:

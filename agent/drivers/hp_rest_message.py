@@ -12,11 +12,9 @@ import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element
 
-import defusedxml.ElementTree
-from defusedxml import DefusedXmlException
-
+from agent.drivers.xml_document import local_name, parse_xml
 from agent.errors import PrinterProtocolError
 from agent.model import Capabilities, Identity, JobReading, JobState, PrinterState, PrinterStatus, Reading, Supply
 
@@ -168,12 +166,7 @@ def _plain_json(value: Any, depth: int) -> Any:
 
 
 def _from_xml(text: bytes) -> Any:
-    try:
-        root = defusedxml.ElementTree.fromstring(text, forbid_dtd=True)
-    except (ParseError, DefusedXmlException, ValueError, LookupError) as exc:
-        raise PrinterProtocolError("the answer is not XML") from exc
-    if _name(root.tag) == "html":
-        raise PrinterProtocolError("the answer is a web page")
+    root = parse_xml(text)
     tree = _plain_xml(root, DEPTH_LIMIT)
     return tree if isinstance(tree, dict) else {_name(root.tag): tree}
 
@@ -186,7 +179,7 @@ def _plain_xml(element: Element, depth: int) -> Any:
         return element.text
     tree: dict[str, Any] = {}
     for child in element:
-        name, value = _name(child.tag.rpartition("}")[2]), _plain_xml(child, depth - 1)
+        name, value = _name(local_name(child)), _plain_xml(child, depth - 1)
         if name not in tree:
             tree[name] = value
         elif isinstance(tree[name], list):

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from agent.drivers.choose import StatusSource, build_http_driver, build_snmp_driver, complement
+from agent.drivers.choose import WEB_DRIVERS, StatusSource, build_http_source, build_snmp_driver, complement
+from agent.drivers.printer_makes import make_by_name
 from agent.drivers.snmp import SnmpReader
 from agent.endpoints import bracketed, driver_of, host_of, port_of, status_uris, with_drivers
 from agent.errors import NotFoundError, PrinterError, PrinterProtocolError
@@ -31,6 +32,7 @@ Place = tuple[str, int]
 OPEN = "open; nothing was sent to it"
 CLOSED = "closed"
 ANOTHER = "another printer answers there"
+NOT_HP = "not asked: only HP's printers have it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +66,22 @@ def default_uris(host: str) -> tuple[str, ...]:
         f"http://{place}:80/",
         f"snmp://{place}",
         f"socket://{place}:9100",
+        f"ledm+http://{place}:80/",
+        f"ledm+http://{place}:8080/",
+        f"ledm+https://{place}:443/",
+        f"cdm+https://{place}:443/",
+        f"cdm+http://{place}:80/",
     )
 
 
 def port_uris(host: str, *, snmp_port: int | None, ipp_port: int | None, http_port: int | None) -> tuple[str, ...]:
     """Give the endpoints at the ports that a person names; the usual ones where none is named."""
     place = bracketed(host)
+    web = ("http", "ledm+http", "cdm+http", "ledm+https", "cdm+https") if http_port else ()
     named = (
         f"ipp://{place}:{ipp_port}/ipp/print" if ipp_port else None,
-        f"http://{place}:{http_port}/" if http_port else None,
         f"snmp://{place}:{snmp_port}" if snmp_port else None,
+        *(f"{scheme}://{place}:{http_port}/" for scheme in web),
     )
     return tuple(filter(None, named)) or default_uris(host)
 
@@ -142,6 +150,8 @@ class Prober:
                 attempts.append(Attempt(uri, CLOSED))
             elif driver_of(uri) == "raw":
                 attempts.append(Attempt(uri, OPEN))
+            elif driver_of(uri) in WEB_DRIVERS and _is_of_another_make(readings.values()):
+                attempts.append(Attempt(uri, NOT_HP))
             else:
                 attempts += self._read(uri, readings)
         return Probe(host, self._printer(host, readings, attempts), tuple(attempts))
@@ -165,7 +175,7 @@ class Prober:
 
     def _source(self, uri: str) -> StatusSource:
         if driver_of(uri) != "snmp":
-            return build_http_driver(uri, self._http_for(uri))
+            return build_http_source(uri, self._http_for(uri))
         if self._snmp is None:
             raise NotFoundError("SNMP is switched off")
         return build_snmp_driver(uri, self._snmp)
@@ -202,6 +212,12 @@ def _variants(uri: str) -> tuple[str, ...]:
         return (uri,)
     parts = urlsplit(uri)
     return tuple(dict.fromkeys((uri, *(parts._replace(path=path).geturl() for path in IPP_RESOURCES))))
+
+
+def _is_of_another_make(readings: Iterable[Reading]) -> bool:
+    """Whether a printer has told a maker, and none that is HP."""
+    makes = {make.name for reading in readings if (make := make_by_name(reading.identity.make_and_model))}
+    return bool(makes) and "HP" not in makes
 
 
 def _told(reading: Reading) -> str:

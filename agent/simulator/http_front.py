@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import socket
+import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -22,6 +23,7 @@ BLOCK_BYTES = 262_144
 IDLE_SECONDS = 60.0
 FAREWELL_SECONDS = 2.0
 CHUNK_LINE_LIMIT = 256
+CHUNK_BYTES = 512
 
 
 class DropConnectionError(Exception):
@@ -41,7 +43,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole answer."""
+    """A whole answer; it goes in chunks where `headers` have that Transfer-Encoding."""
 
     status: int = HTTPStatus.OK
     body: bytes = b""
@@ -101,10 +103,11 @@ class RequestBody(io.RawIOBase):
 
 
 class HttpFront:
-    """Answers requests by the first of `routes` that knows the path."""
+    """Answers requests by the first of `routes` that knows the path, over TLS where it is given a context."""
 
-    def __init__(self, *, host: str, port: int, routes: Sequence[Route]) -> None:
+    def __init__(self, *, host: str, port: int, routes: Sequence[Route], tls: ssl.SSLContext | None = None) -> None:
         self._routes = tuple(routes)
+        self._tls = tls
         self._listener = TcpListener(self._serve, host=host, port=port, name="http-front")
 
     @property
@@ -128,7 +131,11 @@ class HttpFront:
         return Response(HTTPStatus.NOT_FOUND, b"not found\n")
 
     def _serve(self, sock: socket.socket, address: Any) -> None:
-        _Handler(sock, address, cast("BaseServer", self))
+        if self._tls is None:
+            _Handler(sock, address, cast("BaseServer", self))
+            return
+        with self._tls.wrap_socket(sock, server_side=True) as secure:
+            _Handler(secure, address, cast("BaseServer", self))
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -181,13 +188,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         if response.body:
             self.send_header("Content-Type", response.content_type)
-        if response.status != HTTPStatus.NO_CONTENT:
+        is_chunked = response.headers.get("Transfer-Encoding") == "chunked"
+        if response.status != HTTPStatus.NO_CONTENT and not is_chunked:
             self.send_header("Content-Length", str(len(response.body)))
         if not body.is_complete:
             self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(response.body)
+            self.wfile.write(b"".join(_in_chunks(response.body)) if is_chunked else response.body)
         self.wfile.flush()
         if not body.is_complete:
             self._say_farewell()
@@ -200,6 +208,13 @@ class _Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):  # however it ends, it has ended
             while self.connection.recv(BLOCK_BYTES):
                 log.debug("more of a refused body")
+
+
+def _in_chunks(body: bytes) -> Iterator[bytes]:
+    for at in range(0, len(body), CHUNK_BYTES):
+        piece = body[at : at + CHUNK_BYTES]
+        yield b"%x\r\n%b\r\n" % (len(piece), piece)
+    yield b"0\r\n\r\n"
 
 
 _MALFORMED = -1

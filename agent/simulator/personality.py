@@ -1,4 +1,4 @@
-"""Who a pretended printer is: a press with HP's REST interface, a colour laser printer, an old plotter."""
+"""Who a pretended printer is: a press with HP's REST interface, an old plotter, and what stands in offices."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Literal
 
 from agent.model import Identity, Supply
 
-Kind = Literal["hp-rest", "ipp", "snmp", "raw", "all"]
+Kind = Literal["hp-rest", "ipp", "ledm", "cdm", "snmp", "raw", "all"]
 
 CMYK = ("black", "cyan", "magenta", "yellow")
 
@@ -96,6 +96,38 @@ PLOTTER = Personality(
         for colorant, level in zip(CMYK, (400, 310, 620, 540), strict=True)
     ),
 )
+INKJET = Personality(
+    make_and_model="HP OfficeJet Pro 9020 series",
+    name="Reception",
+    serial="TH3B",
+    location="Reception",
+    firmware="MANHHIPP1N005.2623A.00",
+    document_formats=("application/pdf", "application/vnd.hp-PCL", "image/jpeg"),
+    supplies=tuple(
+        _marker(colorant, "ink-cartridge", "Ink Cartridge", level=level, max_capacity=100, unit="percent")
+        for colorant, level in zip(CMYK, (81, 43, 38, 56), strict=True)
+    ),
+)
+SMALL_LASER = Personality(
+    make_and_model="HP Color LaserJet Pro MFP 3302fdw",
+    name="Back office",
+    serial="VNBR",
+    location="Back office",
+    firmware="6.28.3.30",
+    document_formats=("application/pdf", "application/postscript", "application/vnd.hp-PCL"),
+    supplies=tuple(
+        _marker(colorant, "toner-cartridge", "Toner Cartridge", level=level, max_capacity=100, unit="percent")
+        for colorant, level in zip(CMYK, (72, 64, 58, 91), strict=True)
+    ),
+)
 PERSONALITIES: Mapping[Kind, Personality] = MappingProxyType(
-    {"hp-rest": PRESS, "ipp": LASER, "snmp": PLOTTER, "raw": PLOTTER, "all": LASER}
+    {
+        "hp-rest": PRESS,
+        "ipp": LASER,
+        "ledm": INKJET,
+        "cdm": SMALL_LASER,
+        "snmp": PLOTTER,
+        "raw": PLOTTER,
+        "all": LASER,
+    }
 )

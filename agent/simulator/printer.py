@@ -4,6 +4,8 @@
 | --- | --- | --- | --- | --- |
 | `hp-rest` | HP REST | | | |
 | `ipp` | IPP | | | `_ipp` |
+| `ledm` | LEDM | | raw | |
+| `cdm` | CDM | | raw | |
 | `snmp` | | SNMP | | |
 | `raw` | | SNMP | raw | |
 | `all` | HP REST, IPP | SNMP | raw | `_ipp`, `_pdl-datastream` |
@@ -25,11 +27,14 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from agent.simulator.cdm_documents import cdm_documents
 from agent.simulator.control_front import ControlFront, Faults
+from agent.simulator.document_front import DocumentFront
 from agent.simulator.engine import PrinterEngine
 from agent.simulator.hp_rest_front import HpRestFront
 from agent.simulator.http_front import HttpFront, Request, Response, Route
 from agent.simulator.ipp_front import IppFront
+from agent.simulator.ledm_documents import ledm_documents
 from agent.simulator.mdns_front import IPP, LOOPBACK, RAW, MdnsFront
 from agent.simulator.personality import PERSONALITIES, Kind
 from agent.simulator.raw_front import RawFront
@@ -43,7 +48,9 @@ SERVED: dict[str, frozenset[Kind]] = {
     "hp-rest": frozenset({"hp-rest", "all"}),
     "ipp": frozenset({"ipp", "all"}),
     "snmp": frozenset({"snmp", "raw", "all"}),
-    "raw": frozenset({"raw", "all"}),
+    "ledm": frozenset({"ledm"}),
+    "cdm": frozenset({"cdm"}),
+    "raw": frozenset({"raw", "ledm", "cdm", "all"}),
     "mdns": frozenset({"ipp", "all"}),
 }
 
@@ -128,6 +135,8 @@ class SimulatedPrinter:
         places = {
             "ipp_uri": ("ipp", f"ipp://{host}:{port}{IPP_PATH}"),
             "http_url": ("hp-rest", f"http://{host}:{port}"),
+            "ledm_uri": ("ledm", f"ledm+http://{host}:{port}"),
+            "cdm_uri": ("cdm", f"cdm+http://{host}:{port}"),
             "snmp": ("snmp", f"{host}:{port}"),
             "raw_uri": ("raw", f"socket://{host}:{port + 1}"),
         }
@@ -170,6 +179,12 @@ class SimulatedPrinter:
             options = self._options
             rest = HpRestFront(engine, faults=self.faults, basic=options.basic, bearer=options.bearer)
             routes.append(rest.answer)
+        if self._serves("ledm"):
+            documents = ledm_documents(engine)
+            routes.append(DocumentFront("/DevMgmt/", documents, content_type="text/xml", gzipped=False).answer)
+        if self._serves("cdm"):
+            documents = cdm_documents(engine)
+            routes.append(DocumentFront("/cdm/", documents, content_type="application/json", gzipped=True).answer)
         if self._serves("ipp"):
             routes.append(_ipp_route(IppFront(engine), self.faults))
         return routes

@@ -1,0 +1,99 @@
+"""HP's CDM: the status of a printer of newer firmware in JSON documents of its embedded web server (`/cdm/…`)."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from agent.drivers.cdm_message import (
+    ALERTS,
+    CONFIGURATION,
+    COUNTERS,
+    IDENTITY,
+    PRINT_STATUS,
+    SUPPLIES,
+    SYSTEM_STATUS,
+    USUAL_PATHS,
+    Counters,
+    parse_alerts,
+    parse_configuration,
+    parse_counters,
+    parse_identity,
+    parse_print_status,
+    parse_services,
+    parse_supplies,
+    parse_system_status,
+    status_of,
+)
+from agent.drivers.embedded_web import IDENTITY_SECONDS, Cadence, EmbeddedWeb
+from agent.drivers.hp_keywords import Conditions
+from agent.errors import PrinterProtocolError
+from agent.http import HttpClient
+from agent.model import Identity, Reading
+
+SERVICES = "/cdm/servicesDiscovery"
+
+
+class Cdm:
+    """Reads a printer by CDM: its status each time, the rest as seldom as it changes (`Cadence`).
+
+    One that has neither of the two documents of status has no CDM; everything else may be missing.
+
+    Args:
+        uri: its root, such as `cdm+https://h/`.
+        http: with the printer's credentials, if it wants any.
+        clock: monotonic seconds.
+        sleep: waits so many seconds.
+    """
+
+    name = "cdm"
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        http: HttpClient,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._web = EmbeddedWeb(uri, http=http, clock=clock, sleep=sleep)
+        self._cadence = Cadence()
+
+    def read(self) -> Reading:
+        """Read who it is and how it is.
+
+        Raises:
+            PrinterUnreachableError: it doesn't answer, or is out of order.
+            PrinterProtocolError: it answers, but has no such documents.
+            PrinterRejectedError: it wants other credentials.
+        """
+        web = self._web
+        paths = web.read_optional(SERVICES, parse_services, fresh_seconds=math.inf) or USUAL_PATHS
+        word = web.read(paths[SYSTEM_STATUS], parse_system_status)
+        printing = web.read_optional(paths[PRINT_STATUS], parse_print_status)
+        if word is None and printing is None:
+            raise PrinterProtocolError("no status")
+        alerts = web.read_optional(paths[ALERTS], parse_alerts) or ()
+        conditions = Conditions((word,) if word else (), alerts)
+        seconds = self._cadence.fresh_seconds(conditions)
+        supplies = web.read_optional(paths[SUPPLIES], parse_supplies, fresh_seconds=seconds) or ()
+        counters = web.read_optional(paths[COUNTERS], parse_counters, fresh_seconds=seconds) or Counters()
+        status = status_of(
+            conditions, printing, uses_ink=any(supply.supply_type.startswith("ink") for supply in supplies)
+        )
+        return Reading(
+            self._identity(paths, max(seconds, IDENTITY_SECONDS)),
+            replace(
+                status,
+                supplies=supplies,
+                impressions_completed=counters.impressions_completed,
+                media_sheets_completed=counters.media_sheets_completed,
+            ),
+        )
+
+    def _identity(self, paths: Mapping[str, str], seconds: float) -> Identity:
+        told = self._web.read_optional(paths[IDENTITY], parse_identity, fresh_seconds=seconds)
+        settings = self._web.read_optional(paths[CONFIGURATION], parse_configuration, fresh_seconds=seconds)
+        return (told or Identity()).or_else(settings or Identity())

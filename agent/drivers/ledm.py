@@ -1,0 +1,81 @@
+"""HP's LEDM: the status of a printer in XML documents of its embedded web server (`/DevMgmt/…`)."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from agent.drivers.embedded_web import IDENTITY_SECONDS, Cadence, EmbeddedWeb
+from agent.drivers.hp_keywords import weigh
+from agent.drivers.ledm_message import (
+    CONFIG,
+    CONSUMABLES,
+    STATUS,
+    USAGE,
+    USUAL_PATHS,
+    Usage,
+    parse_conditions,
+    parse_consumables,
+    parse_identity,
+    parse_paths,
+    parse_usage,
+    supplies_of,
+)
+from agent.errors import PrinterProtocolError
+from agent.http import HttpClient
+from agent.model import Identity, Reading
+
+TREE = "/DevMgmt/DiscoveryTree.xml"
+
+
+class Ledm:
+    """Reads a printer by LEDM: its status each time, the rest as seldom as it changes (`Cadence`).
+
+    Which documents there are, and where, the discovery tree says; a printer without one has the usual places, and only
+    the product status must be there.
+
+    Args:
+        uri: its root, such as `ledm+http://h:8080/`.
+        http: with the printer's credentials, if it wants any.
+        clock: monotonic seconds.
+        sleep: waits so many seconds.
+    """
+
+    name = "ledm"
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        http: HttpClient,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._web = EmbeddedWeb(uri, http=http, clock=clock, sleep=sleep)
+        self._cadence = Cadence()
+
+    def read(self) -> Reading:
+        """Read who it is and how it is.
+
+        Raises:
+            PrinterUnreachableError: it doesn't answer, or is out of order.
+            PrinterProtocolError: it answers, but has no such documents.
+            PrinterRejectedError: it wants other credentials.
+        """
+        web = self._web
+        paths = web.read_optional(TREE, parse_paths, fresh_seconds=math.inf) or USUAL_PATHS
+        conditions = web.read(paths[STATUS], parse_conditions)
+        if conditions is None:
+            raise PrinterProtocolError("no product status")
+        seconds = self._cadence.fresh_seconds(conditions)
+        identity = web.read_optional(paths[CONFIG], parse_identity, fresh_seconds=max(seconds, IDENTITY_SECONDS))
+        consumables = web.read_optional(paths[CONSUMABLES], parse_consumables, fresh_seconds=seconds)
+        usage = web.read_optional(paths[USAGE], parse_usage, fresh_seconds=seconds) or Usage()
+        supplies = supplies_of(consumables or (), usage)
+        status = weigh(conditions, uses_ink=any(supply.supply_type.startswith("ink") for supply in supplies))
+        return Reading(
+            identity or Identity(),
+            replace(status, supplies=supplies, impressions_completed=usage.impressions_completed),
+        )

@@ -228,7 +228,7 @@ def test_the_services_come_first(http: HttpClient) -> None:
     services = written(services=[{"href": "/cdm/system/v2/status"}])
     with serving({SERVICES: services, "/cdm/system/v2/status": written(status="ready")}) as printer:
         assert driver(printer, http).read().status.state is PrinterState.IDLE
-        assert printer.asked[:2] == [SERVICES, "/cdm/system/v2/status"]
+        assert printer.asked[:3] == [SERVICES, IDENTITY, "/cdm/system/v2/status"]
 
 
 def test_without_any_status_there_is_no_reading(http: HttpClient) -> None:
@@ -244,7 +244,7 @@ def test_a_status_that_is_forbidden_asks_for_credentials(tank: WebPrinter, http:
         driver(tank, http).read()
 
 
-def test_a_sleeping_printer_is_asked_how_it_is_and_nothing_else(tank: WebPrinter, http: HttpClient) -> None:
+def test_a_sleeping_printer_is_asked_who_and_how_it_is_only(tank: WebPrinter, http: HttpClient) -> None:
     """Its supplies don't change in its sleep."""
     ticks = Ticks()
     source = driver(tank, http, ticks)
@@ -252,7 +252,7 @@ def test_a_sleeping_printer_is_asked_how_it_is_and_nothing_else(tank: WebPrinter
     tank.taken()
     ticks.now += 100_000
     source.read()
-    assert tank.taken() == [SYSTEM_STATUS, PRINT_STATUS, ALERTS]
+    assert tank.taken() == [IDENTITY, SYSTEM_STATUS, PRINT_STATUS, ALERTS]
 
 
 def test_gzip_comes_unasked(http: HttpClient) -> None:

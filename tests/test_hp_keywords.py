@@ -198,6 +198,7 @@ def test_a_model_without_its_maker_gets_it() -> None:
 def test_a_uuid_of_zeros_proves_nothing() -> None:
     """Else every printer that has none would be one and the same."""
     assert uuid_of("00000000-0000-0000-0000-000000000000") is None
+    assert uuid_of("printer") is None
     assert uuid_of("URN:UUID:1C852A4D-B800-1F08-ABCD-3024A9F1B2C3") == "1c852a4d-b800-1f08-abcd-3024a9f1b2c3"
 
 

@@ -23,7 +23,7 @@ from agent.drivers.ledm_message import (
     parse_usage,
     supplies_of,
 )
-from agent.errors import PrinterProtocolError, PrinterRejectedError, PrinterUnreachableError
+from agent.errors import PrinterBusyError, PrinterProtocolError, PrinterRejectedError, PrinterUnreachableError
 from agent.http import HttpClient
 from agent.model import Identity, PrinterState, Supply
 from agent.simulator.http_front import Response
@@ -202,14 +202,18 @@ def test_a_printer_is_read_without_a_tree(laser: WebPrinter, http: HttpClient) -
     assert (reading.status.state, reading.status.state_reasons) == (PrinterState.IDLE, ("standby", "toner-low-warning"))
     assert (reading.identity.serial, reading.status.impressions_completed) == ("VNB3R01234", 1344)
     assert [supply.percent for supply in reading.status.supplies] == [21.0, 31.0, None]
-    assert laser.asked == [TREE_PATH, STATUS, CONFIG, CONSUMABLES, USAGE]
+    assert laser.asked == [TREE_PATH, CONFIG, STATUS, CONSUMABLES, USAGE]
 
 
 def test_the_tree_comes_first(http: HttpClient) -> None:
     """The status is where it says."""
     with serving({TREE_PATH: TREE, "/Other/Status.xml": TANK_STATUS}) as printer:
         assert driver(printer, http).read().status.state is PrinterState.PROCESSING
-        assert printer.asked[:2] == [TREE_PATH, "/Other/Status.xml"]
+        assert (printer.asked[0], "/Other/Status.xml" in printer.asked, STATUS in printer.asked) == (
+            TREE_PATH,
+            True,
+            False,
+        )
 
 
 def test_requests_come_one_at_a_time_half_a_second_apart(laser: WebPrinter, http: HttpClient) -> None:
@@ -220,16 +224,16 @@ def test_requests_come_one_at_a_time_half_a_second_apart(laser: WebPrinter, http
 
 
 def test_what_rarely_changes_is_rarely_asked(laser: WebPrinter, http: HttpClient) -> None:
-    """A minute later only the status, ten minutes later the levels, an hour later who it is."""
+    """A minute later only who and how it is, ten minutes later the levels too."""
     laser.documents[STATUS] = READY
     ticks = Ticks()
     source = driver(laser, http, ticks)
     asked = []
-    for seconds in (0, 60, 600, 3600):
+    for seconds in (0, 60, 600):
         ticks.now += seconds
         source.read()
         asked.append(len(laser.taken()))
-    assert asked == [5, 1, 3, 4]
+    assert asked == [5, 2, 4]
 
 
 def test_a_printer_that_worked_is_asked_for_its_counter_soon(laser: WebPrinter, http: HttpClient) -> None:
@@ -244,7 +248,7 @@ def test_a_printer_that_worked_is_asked_for_its_counter_soon(laser: WebPrinter, 
     assert source.read().status.impressions_completed == 1350
 
 
-def test_a_sleeping_printer_is_asked_for_its_status_only(laser: WebPrinter, http: HttpClient) -> None:
+def test_a_sleeping_printer_is_asked_who_and_how_it_is_only(laser: WebPrinter, http: HttpClient) -> None:
     """However long it sleeps; its last values are kept."""
     ticks = Ticks()
     source = driver(laser, http, ticks)
@@ -252,7 +256,7 @@ def test_a_sleeping_printer_is_asked_for_its_status_only(laser: WebPrinter, http
     laser.taken()
     ticks.now += 100_000
     reading = source.read()
-    assert laser.taken() == [STATUS]
+    assert laser.taken() == [CONFIG, STATUS]
     assert (reading.identity.serial, reading.status.supplies[0].percent) == ("VNB3R01234", 21.0)
 
 
@@ -263,7 +267,7 @@ def test_what_has_not_changed_is_not_sent_again(laser: WebPrinter, http: HttpCli
     first = source.read()
     laser.taken()
     assert source.read() == first
-    assert laser.taken() == [f'{STATUS} unless "7"']
+    assert laser.taken() == [CONFIG, f'{STATUS} unless "7"']
 
 
 @pytest.mark.parametrize("status", [401, 403, 500])
@@ -293,7 +297,7 @@ def test_last_values_outlive_a_failure(laser: WebPrinter, http: HttpClient) -> N
         (Response(400), PrinterProtocolError),
         (b"<html>welcome</html>", PrinterProtocolError),
         (Response(401), PrinterRejectedError),
-        (Response(503), PrinterUnreachableError),
+        (Response(503), PrinterBusyError),
         (Response(302, headers={"Location": "/DevMgmt/ProductStatusDyn.xml"}), PrinterProtocolError),
         (Response(302, headers={"Location": "ftp://127.0.0.1/"}), PrinterProtocolError),
     ],
@@ -308,6 +312,32 @@ def test_without_a_product_status_there_is_no_reading(
         laser.documents[STATUS] = answer
     with pytest.raises(error):
         driver(laser, http).read()
+
+
+def test_another_printer_at_the_address_gets_nothing_of_the_one_before(laser: WebPrinter, http: HttpClient) -> None:
+    """Who answers is asked each time, and what was remembered is of the other one."""
+    source = driver(laser, http)
+    source.read()
+    laser.documents = {
+        STATUS: Response(body=READY, headers={"ETag": '"7"'}),
+        CONFIG: LASER[CONFIG].replace(b"VNB3R01234", b"VNB3R99999").replace(b"1c852a4d", b"2d963b5e"),
+    }
+    reading = source.read()
+    assert (reading.identity.serial, reading.status.supplies, reading.status.impressions_completed) == (
+        "VNB3R99999",
+        (),
+        None,
+    )
+
+
+def test_a_dead_printer_costs_one_time_limit(http: HttpClient) -> None:
+    """Nothing more is asked of one that doesn't answer the first question."""
+    with serving({}) as printer:
+        url = printer.url("ledm")
+    ticks = Ticks()
+    with pytest.raises(PrinterUnreachableError):
+        Ledm(url, http=http, clock=ticks, sleep=ticks.sleep).read()
+    assert len(ticks.slept) == 1
 
 
 def test_a_redirection_to_another_host_goes_to_the_printer_itself(laser: WebPrinter, http: HttpClient) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from agent.drivers.cdm_message import (
@@ -27,7 +26,7 @@ from agent.drivers.cdm_message import (
     parse_system_status,
     status_of,
 )
-from agent.drivers.embedded_web import IDENTITY_SECONDS, Cadence, EmbeddedWeb
+from agent.drivers.embedded_web import Cadence, EmbeddedWeb
 from agent.drivers.hp_keywords import Conditions
 from agent.errors import PrinterProtocolError
 from agent.http import HttpClient
@@ -37,7 +36,7 @@ SERVICES = "/cdm/servicesDiscovery"
 
 
 class Cdm:
-    """Reads a printer by CDM: its status each time, the rest as seldom as it changes (`Cadence`).
+    """Reads a printer by CDM: who and how it is each time, the rest as seldom as it changes (`Cadence`).
 
     One that has neither of the two documents of status has no CDM; everything else may be missing.
 
@@ -65,15 +64,18 @@ class Cdm:
         """Read who it is and how it is.
 
         Raises:
-            PrinterUnreachableError: it doesn't answer, or is out of order.
+            PrinterUnreachableError: it doesn't answer.
+            PrinterBusyError: it is out of order.
             PrinterProtocolError: it answers, but has no such documents.
             PrinterRejectedError: it wants other credentials.
         """
         web = self._web
-        paths = web.read_optional(SERVICES, parse_services, fresh_seconds=math.inf) or USUAL_PATHS
+        paths = web.places(SERVICES, parse_services, USUAL_PATHS)
+        identity = web.identity(paths[IDENTITY], parse_identity)
         word = web.read(paths[SYSTEM_STATUS], parse_system_status)
         printing = web.read_optional(paths[PRINT_STATUS], parse_print_status)
         if word is None and printing is None:
+            web.forget()
             raise PrinterProtocolError("no status")
         alerts = web.read_optional(paths[ALERTS], parse_alerts) or ()
         conditions = Conditions((word,) if word else (), alerts)
@@ -83,8 +85,9 @@ class Cdm:
         status = status_of(
             conditions, printing, uses_ink=any(supply.supply_type.startswith("ink") for supply in supplies)
         )
+        settings = web.read_optional(paths[CONFIGURATION], parse_configuration, fresh_seconds=seconds) or Identity()
         return Reading(
-            self._identity(paths, max(seconds, IDENTITY_SECONDS)),
+            identity.or_else(settings),
             replace(
                 status,
                 supplies=supplies,
@@ -92,8 +95,3 @@ class Cdm:
                 media_sheets_completed=counters.media_sheets_completed,
             ),
         )
-
-    def _identity(self, paths: Mapping[str, str], seconds: float) -> Identity:
-        told = self._web.read_optional(paths[IDENTITY], parse_identity, fresh_seconds=seconds)
-        settings = self._web.read_optional(paths[CONFIGURATION], parse_configuration, fresh_seconds=seconds)
-        return (told or Identity()).or_else(settings or Identity())

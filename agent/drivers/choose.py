@@ -42,6 +42,7 @@ class StatusSource(Protocol):
 
         Raises:
             PrinterUnreachableError: it doesn't answer.
+            PrinterBusyError: it is out of order.
             PrinterProtocolError: it answers, but is no printer of this kind.
             PrinterRejectedError: it wants credentials, or others.
         """
@@ -93,7 +94,7 @@ class JobFinder(Protocol):
 
 
 class Complemented:
-    """A status source, with what it doesn't tell of identity, supplies and counters filled in from a second one.
+    """A status source, with what it doesn't tell of supplies and counters filled in from a second one.
 
     The second is not asked while the first says that the printer sleeps, or where nothing is missing; what it last told
     is kept.
@@ -110,7 +111,7 @@ class Complemented:
         return self._first.name
 
     def read(self) -> Reading:
-        """Read the first source, and the second where the first tells no supplies, no counter or no serial number."""
+        """Read the first source, and the second where the first tells no levels or no counter."""
         reading = self._first.read()
         if _is_complete(reading):
             return reading
@@ -122,9 +123,11 @@ class Complemented:
 
 def _is_complete(reading: Reading) -> bool:
     """Whether there is nothing left to ask another source for."""
-    status = reading.status
-    has_levels = any(supply.percent is not None for supply in status.supplies)
-    return has_levels and status.impressions_completed is not None and reading.identity.serial is not None
+    return _tells_levels(reading) and reading.status.impressions_completed is not None
+
+
+def _tells_levels(reading: Reading) -> bool:
+    return any(supply.percent is not None for supply in reading.status.supplies)
 
 
 def complement(reading: Reading, other: Reading) -> Reading:
@@ -138,7 +141,7 @@ def complement(reading: Reading, other: Reading) -> Reading:
         identity=reading.identity.or_else(other.identity),
         status=replace(
             status,
-            supplies=status.supplies or more.supplies,
+            supplies=more.supplies if _tells_levels(other) and not _tells_levels(reading) else status.supplies,
             impressions_completed=counter.impressions_completed,
             media_sheets_completed=counter.media_sheets_completed,
         ),

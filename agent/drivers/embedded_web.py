@@ -1,7 +1,8 @@
 """Read documents of a printer's embedded web server, gently: GET only, one at a time, half a second apart.
 
 Whoever may read there may also reset the printer or erase it, for no login is asked; hence there is no other method in
-this file. What was read is remembered, and asked for again only if it has changed where the printer can tell (ETag).
+this file. What was read is remembered, and asked for again only if it has changed where the printer can tell (ETag);
+but who answers is asked each time, and another printer at the address is told nothing of what the one before it said.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from agent.drivers.hp_keywords import Conditions
 from agent.drivers.xml_document import LARGEST_DOCUMENT_BYTES
 from agent.endpoints import bracketed, host_of
 from agent.errors import (
+    PrinterBusyError,
     PrinterError,
     PrinterProtocolError,
     PrinterRejectedError,
@@ -27,11 +29,12 @@ from agent.errors import (
     TransportError,
 )
 from agent.http import Answer, HttpClient
+from agent.identity import contradict
+from agent.model import Identity
 
 log = logging.getLogger(__name__)
 
 GAP_SECONDS = 0.5
-IDENTITY_SECONDS = 3600.0
 RESTING_SECONDS = 600.0
 WORKING_SECONDS = 60.0
 MOST_REDIRECTS = 3
@@ -95,12 +98,48 @@ class EmbeddedWeb:
         self._lock = threading.RLock()
         self._free_at = 0.0
         self._known: dict[str, Known] = {}
+        self._places: Mapping[str, str] | None = None
+        self._identity = Identity()
+
+    def places(
+        self, path: str, parse: Callable[[bytes], Mapping[str, str]], usual: Mapping[str, str]
+    ) -> Mapping[str, str]:
+        """Give where the documents are, as the one at `path` says; it is asked once, and `usual` stands in for it.
+
+        Raises:
+            PrinterUnreachableError: the printer doesn't answer.
+        """
+        with self._lock:
+            if self._places is None:
+                self._places = self._anew(path, parse) or usual
+            return self._places
+
+    def identity(self, path: str, parse: Callable[[bytes], Identity]) -> Identity:
+        """Give who answers now; all that another printer at this address had told before is forgotten.
+
+        Raises:
+            PrinterUnreachableError: the printer doesn't answer.
+        """
+        with self._lock:
+            told = self._anew(path, parse) or Identity()
+            if contradict(told, self._identity):
+                self.forget()
+            self._identity = told.or_else(self._identity)
+            return told
+
+    def forget(self) -> None:
+        """Begin anew, as with a printer that was never asked."""
+        with self._lock:
+            self._known.clear()
+            self._places = None
+            self._identity = Identity()
 
     def read(self, path: str, parse: Callable[[bytes], T], *, fresh_seconds: float = 0.0) -> T | None:
         """Give what `parse` makes of a document, None where there is none; nothing is asked before that is stale.
 
         Raises:
-            PrinterUnreachableError: the printer doesn't answer, or is out of order.
+            PrinterUnreachableError: the printer doesn't answer.
+            PrinterBusyError: it is out of order.
             PrinterProtocolError: what it answers is no such document.
             PrinterRejectedError: it wants other credentials.
         """
@@ -117,14 +156,26 @@ class EmbeddedWeb:
         try:
             return self.read(path, parse, fresh_seconds=fresh_seconds)
         except PrinterError as error:
-            log.debug("%s%s was not read: %s", self._root, path, error)
-            is_silent = isinstance(error, PrinterUnreachableError)
+            self._note(path, error)
+            is_silent = isinstance(error, PrinterUnreachableError | PrinterBusyError)
         with self._lock:
             known = self._known.get(path)
             value: T | None = known.value if known else None
             if known or not is_silent:
                 self._known[path] = Known(value, self._clock(), known.etag if known else None)
             return value
+
+    def _anew(self, path: str, parse: Callable[[bytes], T]) -> T | None:
+        """Give a document as it is now; None where there is none that may be read."""
+        try:
+            value: T | None = self._ask(path, parse, None).value
+        except (PrinterBusyError, PrinterProtocolError, PrinterRejectedError) as error:
+            self._note(path, error)
+            return None
+        return value
+
+    def _note(self, path: str, error: PrinterError) -> None:
+        log.debug("%s%s was not read: %s", self._root, path, error)
 
     def _ask(self, path: str, parse: Callable[[bytes], T], known: Known | None) -> Known:
         etag = known.etag if known else None
@@ -181,5 +232,5 @@ def _require_document(answer: Answer) -> None:
     if answer.status in FORBIDDEN:
         raise PrinterRejectedError(message, reason="account-authorization-failed")
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-        raise PrinterUnreachableError(message)
+        raise PrinterBusyError(message)
     raise PrinterProtocolError(message)

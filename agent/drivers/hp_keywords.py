@@ -7,6 +7,7 @@ known is told as `com.hp-<category>` where the printer calls it a warning or an 
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -67,7 +68,6 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
 
 _HARMLESS = re.compile(r"genuinehp")
 _NO_PRINTING = re.compile(r"scan|adf|flatbed|fax")
-_UUID = re.compile(r"(?:urn:uuid:)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
 SUPPLY_TYPES: Mapping[str, str] = MappingProxyType(
     {
@@ -185,8 +185,11 @@ def serial_of(word: str) -> str | None:
 
 def uuid_of(word: str) -> str | None:
     """Give a UUID in lower case; None for what is none, and for the one of zeros."""
-    found = _UUID.fullmatch(word.strip().lower())
-    return found[1] if found and set(found[1]) != {"0", "-"} else None
+    try:
+        found = str(uuid.UUID(word.strip().lower()))
+    except ValueError:
+        return None
+    return found if found.strip("0-") else None
 
 
 def plain(word: str) -> str:

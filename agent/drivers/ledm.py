@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from agent.drivers.embedded_web import IDENTITY_SECONDS, Cadence, EmbeddedWeb
+from agent.drivers.embedded_web import Cadence, EmbeddedWeb
 from agent.drivers.hp_keywords import weigh
 from agent.drivers.ledm_message import (
     CONFIG,
@@ -25,13 +24,13 @@ from agent.drivers.ledm_message import (
 )
 from agent.errors import PrinterProtocolError
 from agent.http import HttpClient
-from agent.model import Identity, Reading
+from agent.model import Reading
 
 TREE = "/DevMgmt/DiscoveryTree.xml"
 
 
 class Ledm:
-    """Reads a printer by LEDM: its status each time, the rest as seldom as it changes (`Cadence`).
+    """Reads a printer by LEDM: who and how it is each time, the rest as seldom as it changes (`Cadence`).
 
     Which documents there are, and where, the discovery tree says; a printer without one has the usual places, and only
     the product status must be there.
@@ -60,22 +59,24 @@ class Ledm:
         """Read who it is and how it is.
 
         Raises:
-            PrinterUnreachableError: it doesn't answer, or is out of order.
+            PrinterUnreachableError: it doesn't answer.
+            PrinterBusyError: it is out of order.
             PrinterProtocolError: it answers, but has no such documents.
             PrinterRejectedError: it wants other credentials.
         """
         web = self._web
-        paths = web.read_optional(TREE, parse_paths, fresh_seconds=math.inf) or USUAL_PATHS
+        paths = web.places(TREE, parse_paths, USUAL_PATHS)
+        identity = web.identity(paths[CONFIG], parse_identity)
         conditions = web.read(paths[STATUS], parse_conditions)
         if conditions is None:
+            web.forget()
             raise PrinterProtocolError("no product status")
         seconds = self._cadence.fresh_seconds(conditions)
-        identity = web.read_optional(paths[CONFIG], parse_identity, fresh_seconds=max(seconds, IDENTITY_SECONDS))
         consumables = web.read_optional(paths[CONSUMABLES], parse_consumables, fresh_seconds=seconds)
         usage = web.read_optional(paths[USAGE], parse_usage, fresh_seconds=seconds) or Usage()
         supplies = supplies_of(consumables or (), usage)
         status = weigh(conditions, uses_ink=any(supply.supply_type.startswith("ink") for supply in supplies))
         return Reading(
-            identity or Identity(),
+            identity,
             replace(status, supplies=supplies, impressions_completed=usage.impressions_completed),
         )

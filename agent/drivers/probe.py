@@ -33,6 +33,7 @@ OPEN = "open; nothing was sent to it"
 CLOSED = "closed"
 ANOTHER = "another printer answers there"
 NOT_HP = "not asked: only HP's printers have it"
+HAS_LEDM = "not asked: LEDM tells as much"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +147,8 @@ class Prober:
         for uri in uris:
             if driver_of(uri) in map(driver_of, readings):
                 continue
-            if driver_of(uri) != "snmp" and _place(uri) not in open_tcp:
-                attempts.append(Attempt(uri, CLOSED))
-            elif driver_of(uri) == "raw":
-                attempts.append(Attempt(uri, OPEN))
-            elif driver_of(uri) in WEB_DRIVERS and _is_of_another_make(readings.values()):
-                attempts.append(Attempt(uri, NOT_HP))
+            if outcome := _reason_not_to_ask(uri, open_tcp, readings):
+                attempts.append(Attempt(uri, outcome))
             else:
                 attempts += self._read(uri, readings)
         return Probe(host, self._printer(host, readings, attempts), tuple(attempts))
@@ -212,6 +209,17 @@ def _variants(uri: str) -> tuple[str, ...]:
         return (uri,)
     parts = urlsplit(uri)
     return tuple(dict.fromkeys((uri, *(parts._replace(path=path).geturl() for path in IPP_RESOURCES))))
+
+
+def _reason_not_to_ask(uri: str, open_tcp: frozenset[Place], readings: Mapping[str, Reading]) -> str | None:
+    driver = driver_of(uri)
+    if driver != "snmp" and _place(uri) not in open_tcp:
+        return CLOSED
+    if driver == "raw":
+        return OPEN
+    if driver in WEB_DRIVERS and _is_of_another_make(readings.values()):
+        return NOT_HP
+    return HAS_LEDM if driver == "cdm" and "ledm" in map(driver_of, readings) else None
 
 
 def _is_of_another_make(readings: Iterable[Reading]) -> bool:

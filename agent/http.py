@@ -176,8 +176,16 @@ class HttpClient:
             return send()  # a kept connection had gone stale; asking twice changes nothing at the peer
 
 
+class _Session(requests.Session):
+    """Looks at no redirection: requests reads its whole body first, without a limit, and stumbles over a bad URL."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - the base class has it
+        """Say that there is none."""
+        return None
+
+
 def _session(verify: bool | Path, proxy: str | None) -> requests.Session:
-    session = requests.Session()
+    session = _Session()
     session.trust_env = False
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers.update({"User-Agent": f"printos-agent/{__version__}", "Accept-Encoding": "gzip, deflate"})

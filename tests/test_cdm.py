@@ -266,7 +266,7 @@ def test_gzip_comes_unasked(http: HttpClient) -> None:
 
 
 def test_a_printer_moves_everybody_to_old_tls(rsa_certificate: Path, http: HttpClient) -> None:
-    """It redirects by a name of its own, signs its own certificate, and exchanges keys by RSA only."""
+    """It redirects by its own name, signs its own certificate, exchanges keys by RSA; from there nobody goes back."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers("AES128-SHA256:AES256-SHA:@SECLEVEL=0")
@@ -277,4 +277,7 @@ def test_a_printer_moves_everybody_to_old_tls(rsa_certificate: Path, http: HttpC
         with serving(moved) as plain:
             reading = driver(plain, client).read()
             assert (reading.status.impressions_completed, plain.asked) == (10531, [SERVICES])
+            secure.documents[SYSTEM_STATUS] = Response(302, headers={"Location": f"http://x:{plain.front.port}/"})
+            with pytest.raises(PrinterProtocolError, match="a redirection to http"):
+                driver(secure, client).read()
         client.close()

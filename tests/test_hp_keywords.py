@@ -60,6 +60,7 @@ def weighed(*words: str, alerts: Alerts = (), uses_ink: bool = False) -> tuple[s
         (["improperOrientationInTray"], "stopped", ["media-needed-error"]),
         (["cartridgeMissing"], "stopped", ["marker-supply-missing-error"]),
         (["missingPrintHead"], "stopped", ["marker-supply-missing-error"]),
+        (["cartridgeYellowMissing"], "stopped", ["marker-supply-missing-error"]),
         (["incompatibleConsumable"], "stopped", ["subunit-recoverable-failure-error"]),
         (["cartridgeInWrongOrder"], "stopped", ["subunit-recoverable-failure-error"]),
         (["failedPrintHead"], "stopped", ["subunit-recoverable-failure-error"]),

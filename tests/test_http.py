@@ -173,6 +173,16 @@ def test_no_redirect_is_followed_and_no_cookie_kept(client: HttpClient) -> None:
     assert b"mine=1" in heads[1]
 
 
+def test_a_redirection_is_only_an_answer(client: HttpClient) -> None:
+    """However wrong its Location is, and with the limit that every body has."""
+    head = b"HTTP/1.1 302 Found\r\nLocation: http://[nowhere\r\nContent-Length: %d\r\n\r\n"
+    with scripted(answering(head % 2 + b"ok")) as url:
+        answer = client.request("GET", url)
+    assert (answer.status, answer.headers["Location"], answer.body) == (302, "http://[nowhere", b"ok")
+    with scripted(answering(head % 9 + b"x" * 9)) as url, pytest.raises(AnswerLostError, match="over 8 bytes"):
+        client.request("GET", url, limit_bytes=8)
+
+
 def test_nothing_is_taken_from_the_environment(client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy in the environment is not asked."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")

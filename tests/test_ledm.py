@@ -300,6 +300,7 @@ def test_last_values_outlive_a_failure(laser: WebPrinter, http: HttpClient) -> N
         (Response(503), PrinterBusyError),
         (Response(302, headers={"Location": "/DevMgmt/ProductStatusDyn.xml"}), PrinterProtocolError),
         (Response(302, headers={"Location": "ftp://127.0.0.1/"}), PrinterProtocolError),
+        (Response(302, headers={"Location": "http://[nowhere"}), PrinterProtocolError),
     ],
 )
 def test_without_a_product_status_there_is_no_reading(

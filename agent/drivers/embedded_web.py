@@ -38,6 +38,7 @@ GAP_SECONDS = 0.5
 RESTING_SECONDS = 600.0
 WORKING_SECONDS = 60.0
 MOST_REDIRECTS = 3
+LONGEST_ETAG = 128
 MISSING = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 FORBIDDEN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 MOVED = frozenset({301, 302, 303, 307, 308})
@@ -51,7 +52,7 @@ class Known:
 
     value: Any
     asked_at: float
-    etag: str | None = None
+    etag: str = ""
 
 
 class Cadence:
@@ -162,7 +163,7 @@ class EmbeddedWeb:
             known = self._known.get(path)
             value: T | None = known.value if known else None
             if known or not is_silent:
-                self._known[path] = Known(value, self._clock(), known.etag if known else None)
+                self._known[path] = Known(value, self._clock(), known.etag if known else "")
             return value
 
     def _anew(self, path: str, parse: Callable[[bytes], T]) -> T | None:
@@ -178,14 +179,14 @@ class EmbeddedWeb:
         log.debug("%s%s was not read: %s", self._root, path, error)
 
     def _ask(self, path: str, parse: Callable[[bytes], T], known: Known | None) -> Known:
-        etag = known.etag if known else None
-        answer = self._get(path, {"If-None-Match": etag} if etag else {})
+        answer = self._get(path, {"If-None-Match": known.etag} if known and known.etag else {})
         if answer.status == HTTPStatus.NOT_MODIFIED and known is not None:
             return replace(known, asked_at=self._clock())
         if answer.status in MISSING:
             return Known(None, self._clock())
         _require_document(answer)
-        return Known(parse(answer.body), self._clock(), answer.headers.get("ETag"))
+        etag = answer.headers.get("ETag", "")[:LONGEST_ETAG]
+        return Known(parse(answer.body), self._clock(), etag)
 
     def _get(self, path: str, headers: Mapping[str, str]) -> Answer:
         """Get a document, wherever on the same host the printer moves it to."""
@@ -201,7 +202,7 @@ class EmbeddedWeb:
         """Take the scheme and port that a redirection names for the server's own; give the path.
 
         The host stays the one that was asked: a printer may call itself by a name that nobody can resolve, and must not
-        send anyone elsewhere.
+        send anyone elsewhere, nor a password that was meant for TLS into the open.
         """
         try:
             parts = urlsplit(location)
@@ -209,8 +210,8 @@ class EmbeddedWeb:
         except ValueError as exc:
             raise PrinterProtocolError(f"{self._root}: a redirection to nowhere") from exc
         if parts.netloc:
-            if parts.scheme not in ("http", "https"):
-                raise PrinterProtocolError(f"{self._root}: a redirection to nowhere")
+            if parts.scheme not in ("http", "https") or (self._root.startswith("https:") and parts.scheme == "http"):
+                raise PrinterProtocolError(f"{self._root}: a redirection to {parts.scheme}")
             self._root = f"{parts.scheme}://{self._host}{port}"
         query = f"?{parts.query}" if parts.query else ""
         return f"/{parts.path.lstrip('/')}{query}"

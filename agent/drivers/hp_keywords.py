@@ -66,6 +66,7 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
 )
 """Pattern in a category's letters in lower case, keyword, and the severity where the printer gives none."""
 
+_MISLEADING = re.compile(r"yellow|allow")
 _HARMLESS = re.compile(r"genuinehp")
 _NO_PRINTING = re.compile(r"scan|adf|flatbed|fax")
 
@@ -213,7 +214,7 @@ def merged(reasons: Iterable[str]) -> tuple[str, ...]:
 
 
 def _fault(category: str, severity: str | None) -> Fault:
-    name = plain(category)
+    name = _MISLEADING.sub("", plain(category))
     if _HARMLESS.search(name):
         return Fault("", "report", prints=True)
     is_printing = not _NO_PRINTING.search(name)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
@@ -13,6 +13,7 @@ from agent.endpoints import bracketed, host_of, with_drivers
 from agent.errors import NotFoundError, PrinterUnreachableError
 from agent.http import HttpClient
 from agent.model import Capabilities, Identity, Printer, PrinterState, PrinterStatus, Reading, Supply
+from tests.web_printer import Ticks
 
 HOST = "192.0.2.7"
 IPP = f"ipp://{HOST}:631/ipp/print"
@@ -106,6 +107,7 @@ class Told:
 
 
 BARE = Reading(Identity(uuid="u"), PrinterStatus(PrinterState.IDLE, ("media-low-warning",)))
+ASLEEP = Reading(Identity(uuid="u"), PrinterStatus(PrinterState.IDLE, ("standby",)))
 RICH = Reading(
     Identity(serial="CN1234"),
     PrinterStatus(PrinterState.STOPPED, supplies=(TONER,), impressions_completed=7),
@@ -155,22 +157,21 @@ def test_what_fills_in_is_snmp_then_one_of_hps_own(uris: tuple[str, ...], chosen
 
 
 def test_a_sleeping_printer_is_not_disturbed_for_what_is_missing() -> None:
-    """The second source is asked while it is awake; what it told then is kept, as when it fails."""
-    first, second = Told(BARE, "ipp"), Told(RICH, "ledm")
-    source = Complemented(first, second)
-    source.read()
-    first.reading = replace(BARE, status=PrinterStatus(PrinterState.IDLE, ("standby",)))
-    second.reads = 0
-    assert (source.read().status.impressions_completed, second.reads) == (7, 0)
-    first.reading, second.reading = BARE, None
-    assert (source.read().status.impressions_completed, second.reads) == (7, 1)
+    """What the second source told while it was awake is kept, as when that fails; awake it is asked once a minute."""
+    first, second, ticks = Told(BARE, "ipp"), Told(RICH, "ledm"), Ticks()
+    source = Complemented(first, second, clock=ticks)
+    counters = []
+    for seconds, reading, told in ((0, BARE, RICH), (59, BARE, RICH), (1, ASLEEP, RICH), (0, BARE, None)):
+        ticks.now += seconds
+        first.reading, second.reading = reading, told
+        counters.append((source.read().status.impressions_completed, second.reads))
+    assert counters == [(7, 1), (7, 1), (7, 1), (7, 2)]
 
 
 def test_a_printer_that_sleeps_from_the_start_is_left_alone() -> None:
     """Its supplies are unknown until it wakes."""
     second = Told(RICH, "ledm")
-    asleep = replace(BARE, status=PrinterStatus(PrinterState.IDLE, ("standby",)))
-    assert Complemented(Told(asleep, "snmp"), second).read() == asleep
+    assert Complemented(Told(ASLEEP, "snmp"), second).read() == ASLEEP
     assert second.reads == 0
 
 

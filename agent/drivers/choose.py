@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
@@ -27,6 +28,7 @@ from agent.identity import contradict
 from agent.model import SLEEP_REASONS, Capabilities, Job, JobReading, Journal, Printer, Reading
 
 DRIVERS_LIMIT = 4096
+SECOND_SECONDS = 60.0
 WEB_DRIVERS = ("ledm", "cdm")
 
 
@@ -96,13 +98,17 @@ class JobFinder(Protocol):
 class Complemented:
     """A status source, with what it doesn't tell of supplies and counters filled in from a second one.
 
-    The second is not asked while the first says that the printer sleeps, or where nothing is missing; what it last told
-    is kept.
+    The second is asked once a minute, not while the first says that the printer sleeps, and not where nothing is
+    missing; what it last told is kept.
     """
 
-    def __init__(self, first: StatusSource, second: StatusSource) -> None:
+    def __init__(
+        self, first: StatusSource, second: StatusSource, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._first = first
         self._second = second
+        self._clock = clock
+        self._due = 0.0
         self._told: Reading | None = None
 
     @property
@@ -115,7 +121,8 @@ class Complemented:
         reading = self._first.read()
         if _is_complete(reading):
             return reading
-        if not SLEEP_REASONS & set(reading.status.state_reasons):
+        if self._due <= self._clock() and not SLEEP_REASONS & set(reading.status.state_reasons):
+            self._due = self._clock() + SECOND_SECONDS
             with contextlib.suppress(PrinterError):
                 self._told = self._second.read()
         return complement(reading, self._told) if self._told else reading

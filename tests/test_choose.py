@@ -117,7 +117,7 @@ RICH = Reading(
 
 def complemented(second: Reading | None) -> Reading:
     """Read a bare source with a second one behind it."""
-    source: StatusSource = Complemented(Told(BARE, "ipp"), Told(second))
+    source: StatusSource = Complemented([Told(BARE, "ipp"), Told(second)])
     assert source.name == "ipp"
     return source.read()
 
@@ -138,7 +138,7 @@ def test_a_second_source_that_is_silent_or_another_printer_adds_nothing(second: 
 
 def test_a_second_source_is_not_asked_needlessly() -> None:
     """Where the first tells supplies and a counter, nothing is missing."""
-    assert Complemented(Told(RICH), Told(None)).read() == RICH
+    assert Complemented([Told(RICH), Told(None)]).read() == RICH
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_what_fills_in_is_snmp_then_one_of_hps_own(uris: tuple[str, ...], chosen
 def test_a_sleeping_printer_is_not_disturbed_for_what_is_missing() -> None:
     """What the second source told while it was awake is kept, as when that fails; awake it is asked once a minute."""
     first, second, ticks = Told(BARE, "ipp"), Told(RICH, "ledm"), Ticks()
-    source = Complemented(first, second, clock=ticks)
+    source = Complemented([first, second], clock=ticks)
     counters = []
     for seconds, reading, told in ((0, BARE, RICH), (59, BARE, RICH), (1, ASLEEP, RICH), (0, BARE, None)):
         ticks.now += seconds
@@ -171,7 +171,7 @@ def test_a_sleeping_printer_is_not_disturbed_for_what_is_missing() -> None:
 def test_a_printer_that_sleeps_from_the_start_is_left_alone() -> None:
     """Its supplies are unknown until it wakes."""
     second = Told(RICH, "ledm")
-    assert Complemented(Told(ASLEEP, "snmp"), second).read() == ASLEEP
+    assert Complemented([Told(ASLEEP, "snmp"), second]).read() == ASLEEP
     assert second.reads == 0
 
 

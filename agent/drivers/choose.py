@@ -6,7 +6,6 @@ Status and printing are two protocols, because status by SNMP with printing by r
 from __future__ import annotations
 
 import contextlib
-import functools
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -28,7 +27,7 @@ from agent.identity import contradict
 from agent.model import SLEEP_REASONS, Capabilities, Job, JobReading, Journal, Printer, Reading
 
 DRIVERS_LIMIT = 4096
-SECOND_SECONDS = 60.0
+AGAIN_SECONDS = 60.0
 WEB_DRIVERS = ("ledm", "cdm")
 
 
@@ -96,20 +95,16 @@ class JobFinder(Protocol):
 
 
 class Complemented:
-    """A status source, with what it doesn't tell of supplies and counters filled in from a second one.
+    """Several status sources of one printer, the best first: what one doesn't tell comes from the next.
 
-    The second is asked once a minute, not while the first says that the printer sleeps, and not where nothing is
+    A further source is asked once a minute, not while the first says that the printer sleeps, and not where nothing is
     missing; what it last told is kept.
     """
 
-    def __init__(
-        self, first: StatusSource, second: StatusSource, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._first = first
-        self._second = second
+    def __init__(self, sources: Sequence[StatusSource], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._first, *self._others = sources
         self._clock = clock
-        self._due = 0.0
-        self._told: Reading | None = None
+        self._last: dict[str, tuple[float, Reading | None]] = {}
 
     @property
     def name(self) -> str:
@@ -117,15 +112,24 @@ class Complemented:
         return self._first.name
 
     def read(self) -> Reading:
-        """Read the first source, and the second where the first tells no levels or no counter."""
+        """Read the first source, and the others in turn for as long as levels or a counter are missing."""
         reading = self._first.read()
-        if _is_complete(reading):
-            return reading
-        if self._due <= self._clock() and not SLEEP_REASONS & set(reading.status.state_reasons):
-            self._due = self._clock() + SECOND_SECONDS
-            with contextlib.suppress(PrinterError):
-                self._told = self._second.read()
-        return complement(reading, self._told) if self._told else reading
+        is_asleep = bool(SLEEP_REASONS & set(reading.status.state_reasons))
+        for source in self._others:
+            if _is_complete(reading):
+                break
+            if other := self._told(source, is_asleep=is_asleep):
+                reading = complement(reading, other)
+        return reading
+
+    def _told(self, source: StatusSource, *, is_asleep: bool) -> Reading | None:
+        asked_at, last = self._last.get(source.name, (-AGAIN_SECONDS, None))
+        if is_asleep or self._clock() - asked_at < AGAIN_SECONDS:
+            return last
+        with contextlib.suppress(PrinterError):
+            last = source.read()
+        self._last[source.name] = self._clock(), last
+        return last
 
 
 def _is_complete(reading: Reading) -> bool:
@@ -191,13 +195,7 @@ class Drivers:
         uris = complementing(self._readable(printer))
         if not uris:
             raise NotFoundError(f"{printer.label} ({printer.id}) has no endpoint that tells its status")
-        with self._lock:
-            key = (printer.id, " ".join(uris))
-            if key not in self._sources:
-                _make_room(self._sources)
-                sources = (self._build_source(printer, uri) for uri in uris)
-                self._sources[key] = functools.reduce(Complemented, sources)
-            return self._sources[key]
+        return self._source(printer, *uris)
 
     def print_target(self, printer: Printer) -> PrintTarget:
         """Give what prints on a printer: IPP, else HP REST, else raw 9100, unless the configuration says otherwise.
@@ -214,6 +212,14 @@ class Drivers:
                 _make_room(self._targets)
                 self._targets[key] = self._build_target(printer, uris[0])
             return self._targets[key]
+
+    def _source(self, printer: Printer, *uris: str) -> StatusSource:
+        with self._lock:
+            key = (printer.id, " ".join(uris))
+            if key not in self._sources:
+                _make_room(self._sources)
+                self._sources[key] = Complemented([self._build_source(printer, uri) for uri in uris])
+            return self._sources[key]
 
     def _build_target(self, printer: Printer, uri: str) -> PrintTarget:
         if driver_of(uri) == "raw":

@@ -5,18 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 import random
-import ssl
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from agent.drivers.cdm import SERVICES, Cdm
 from agent.drivers.cdm_message import (
@@ -43,7 +36,7 @@ from agent.http import HttpClient
 from agent.model import Identity, PrinterState
 from agent.simulator.http_front import Response
 from tests.hp_documents import SMART_TANK, UUID
-from tests.web_printer import Ticks, WebPrinter, patient_client, serving
+from tests.web_printer import Ticks, WebPrinter, old_tls, patient_client, serving
 
 PARSERS: list[tuple[Callable[[bytes], object], bytes]] = [
     (parse_system_status, SMART_TANK[SYSTEM_STATUS]),
@@ -69,20 +62,6 @@ def tank() -> Iterator[WebPrinter]:
     """Serve the tank printer."""
     with serving(SMART_TANK) as printer:
         yield printer
-
-
-@pytest.fixture(scope="module")
-def rsa_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a self-signed certificate with a short RSA key, as printers make them."""
-    path = tmp_path_factory.mktemp("tls") / "printer.pem"
-    key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "printer")])
-    now = datetime.now(UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM) + private)
-    return path
 
 
 def driver(printer: WebPrinter, http: HttpClient, ticks: Ticks | None = None) -> Cdm:
@@ -265,13 +244,9 @@ def test_gzip_comes_unasked(http: HttpClient) -> None:
         assert driver(printer, http).read().status.impressions_completed == 10531
 
 
-def test_a_printer_moves_everybody_to_old_tls(rsa_certificate: Path, http: HttpClient) -> None:
+def test_a_printer_moves_everybody_to_old_tls(tmp_path: Path) -> None:
     """It redirects by its own name, signs its own certificate, exchanges keys by RSA; from there nobody goes back."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers("AES128-SHA256:AES256-SHA:@SECLEVEL=0")
-    context.load_cert_chain(rsa_certificate)
-    with serving(SMART_TANK, tls=context) as secure, patient_client() as client:
+    with serving(SMART_TANK, tls=old_tls(tmp_path)) as secure, patient_client() as client:
         place = f"https://tank.local:{secure.front.port}"
         moved = {path: Response(301, headers={"Location": f"{place}{path}"}) for path in (*SMART_TANK, SERVICES)}
         with serving(moved) as plain:
@@ -280,4 +255,3 @@ def test_a_printer_moves_everybody_to_old_tls(rsa_certificate: Path, http: HttpC
             secure.documents[SYSTEM_STATUS] = Response(302, headers={"Location": f"http://x:{plain.front.port}/"})
             with pytest.raises(PrinterProtocolError, match="a redirection to http"):
                 driver(secure, client).read()
-        client.close()

@@ -156,16 +156,24 @@ def test_what_fills_in_is_snmp_then_one_of_hps_own(uris: tuple[str, ...], chosen
     assert complementing(uris) == chosen
 
 
-def test_a_sleeping_printer_is_not_disturbed_for_what_is_missing() -> None:
-    """What the second source told while it was awake is kept, as when that fails; awake it is asked once a minute."""
+def test_a_further_source_is_asked_once_a_minute_and_not_while_the_printer_sleeps() -> None:
+    """What it told is kept through the sleep; where it falls silent, for ten minutes."""
     first, second, ticks = Told(BARE, "ipp"), Told(RICH, "ledm"), Ticks()
     source = Complemented([first, second], clock=ticks)
     counters = []
-    for seconds, reading, told in ((0, BARE, RICH), (59, BARE, RICH), (1, ASLEEP, RICH), (0, BARE, None)):
+    steps = (
+        (0, BARE, RICH),
+        (59, BARE, RICH),
+        (1, ASLEEP, RICH),
+        (9000, ASLEEP, None),
+        (0, BARE, RICH),
+        (599, BARE, None),
+    )
+    for seconds, reading, told in (*steps, (1, BARE, None)):
         ticks.now += seconds
         first.reading, second.reading = reading, told
         counters.append((source.read().status.impressions_completed, second.reads))
-    assert counters == [(7, 1), (7, 1), (7, 1), (7, 2)]
+    assert counters == [(7, 1), (7, 1), (7, 1), (7, 1), (7, 2), (7, 3), (None, 3)]
 
 
 def test_a_printer_that_sleeps_from_the_start_is_left_alone() -> None:

@@ -30,6 +30,14 @@ def test_defaults_follow_the_keys_they_hang_on() -> None:
     assert config.printos.base_url == "https://printos.api.hp.com"
 
 
+def test_a_printer_is_named_by_any_of_its_protocols() -> None:
+    """Those of HP's web server are told apart by what is before their `+`."""
+    uris = ("ipps://h/ipp/print", "ledm+http://h:8080/", "cdm+https://h/", "socket://h:9100", "snmp://h")
+    text = f'[[printer]]\nuris = {list(uris)}\ndrivers = ["ledm", "cdm", "raw"]'
+    (printer,) = parse_config(text, PATH).printers
+    assert (printer.uris, printer.drivers) == (uris, ("ledm", "cdm", "raw"))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,8 @@ from agent.model import PrinterState
 from agent.simulator.personality import Kind
 from agent.simulator.printer import PrinterOptions, SimulatedPrinter
 from tests.conftest import FakeClock
+from tests.hp_documents import SMART_TANK
+from tests.web_printer import old_tls, patient_client, serving
 
 HOST = "127.0.0.1"
 
@@ -93,6 +96,15 @@ def test_hps_own_status_is_enough(prober: Prober, fleet: Fleet, kind: Kind, leve
     assert (found.sources, found.status_driver, found.print_driver) == ((kind,), kind, None)
     assert (found.identity.serial, found.status.state) == (simulated.engine.identity.serial, PrinterState.IDLE)
     assert (found.status.supplies[0].percent, found.status.impressions_completed) == (level, 0)
+
+
+def test_a_port_that_only_speaks_tls_is_enough(tmp_path: Path, clock: FakeClock) -> None:
+    """Whatever the certificate: plain HTTP is tried first."""
+    with serving(SMART_TANK, tls=old_tls(tmp_path)) as printer, patient_client() as http:
+        prober = Prober(snmp=None, http_for=lambda _: http, now=clock)
+        found = prober.probe(HOST, http_port=printer.front.port).printer
+    assert found is not None
+    assert (found.identity.serial, found.sources, found.uris) == ("CN3AB1C2D3", ("cdm",), (printer.url("cdm"),))
 
 
 def test_only_printers_of_hp_are_asked_for_ledm_and_cdm(prober: Prober) -> None:

@@ -28,6 +28,7 @@ from agent.model import SLEEP_REASONS, Capabilities, Job, JobReading, Journal, P
 
 DRIVERS_LIMIT = 4096
 AGAIN_SECONDS = 60.0
+KEPT_SECONDS = 600.0
 WEB_DRIVERS = ("ledm", "cdm")
 
 
@@ -98,12 +99,13 @@ class Complemented:
     """Several status sources of one printer, the best first: what one doesn't tell comes from the next.
 
     A further source is asked once a minute, not while the first says that the printer sleeps, and not where nothing is
-    missing; what it last told is kept.
+    missing. What it last told is kept through the sleep, and for ten minutes where it doesn't answer.
     """
 
     def __init__(self, sources: Sequence[StatusSource], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._first, *self._others = sources
         self._clock = clock
+        self._due: dict[str, float] = {}
         self._last: dict[str, tuple[float, Reading | None]] = {}
 
     @property
@@ -123,13 +125,13 @@ class Complemented:
         return reading
 
     def _told(self, source: StatusSource, *, is_asleep: bool) -> Reading | None:
-        asked_at, last = self._last.get(source.name, (-AGAIN_SECONDS, None))
-        if is_asleep or self._clock() - asked_at < AGAIN_SECONDS:
-            return last
-        with contextlib.suppress(PrinterError):
-            last = source.read()
-        self._last[source.name] = self._clock(), last
-        return last
+        now = self._clock()
+        if not is_asleep and now >= self._due.get(source.name, now):
+            self._due[source.name] = now + AGAIN_SECONDS
+            with contextlib.suppress(PrinterError):
+                self._last[source.name] = now, source.read()
+        told_at, last = self._last.get(source.name, (now, None))
+        return last if is_asleep or now - told_at < KEPT_SECONDS else None
 
 
 def _is_complete(reading: Reading) -> bool:

@@ -91,8 +91,8 @@ def test_a_tank_printer_has_heads_without_levels_and_tanks_with() -> None:
     ]
     assert supplies == [
         ("CMY Ink Cartridge", "ink-cartridge", None, None),
-        ("Black Ink", "ink", "black", 100.0),
-        ("Cyan Ink", "ink", "cyan", 70.0),
+        ("Black Ink Tank", "ink", "black", 100.0),
+        ("Cyan Ink Tank", "ink", "cyan", 70.0),
     ]
 
 

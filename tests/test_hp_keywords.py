@@ -186,7 +186,7 @@ def test_types_are_those_of_pwg(word: str, supply_type: str) -> None:
 def test_supplies_are_described_for_people() -> None:
     """The colour, what it is, and its number."""
     assert describe("K", "toner", "207X") == "Black Toner 207X"
-    assert describe("CMY", "ink-cartridge", "") == "CMY Ink Cartridge"
+    assert describe("CMY", "inkCartridge", "") == "CMY Ink Cartridge"
 
 
 def test_a_model_without_its_maker_gets_it() -> None:

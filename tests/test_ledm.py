@@ -81,7 +81,7 @@ def test_a_laser_printer_is_read_whole() -> None:
     assert supplies == (
         Supply("Black Toner 207X", "toner", "consumed", "black", "percent", 21, 100),
         Supply("Cyan Toner", "toner", "consumed", "cyan", "percent", 31, 100),
-        Supply("Black Drum", "opc", "consumed", "black", "percent", None, 100),
+        Supply("Black Image Drum", "opc", "consumed", "black", "percent", None, 100),
     )
     assert usage.impressions_completed == 1344
 

@@ -192,12 +192,13 @@ def _supply(tree: Tree) -> Supply:
     code = color_code(
         _text(tree.get("supplyColorCode")) or "".join(filter(None, map(_text, _items(tree.get("colors")))))
     )
-    supply_type = supply_type_of(_text(tree.get("supplyType")) or "")
+    kind = _text(tree.get("supplyType")) or ""
+    supply_type = supply_type_of(kind)
     percent = _count(tree.get("percentLifeDisplay"))
     is_there = plain(_text(tree.get("supplyState")) or "") != "missing"
     is_told = is_there and percent is not None and percent <= FULL_PERCENT
     return Supply(
-        description=describe(code, supply_type, _text(tree.get("selectabilityNumber")) or ""),
+        description=describe(code, kind, _text(tree.get("selectabilityNumber")) or ""),
         supply_type=supply_type,
         supply_class="receptacle" if supply_type.startswith("waste") else "consumed",
         colorant=COLORANTS.get(code),

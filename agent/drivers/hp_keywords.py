@@ -161,11 +161,10 @@ def color_code(word: str) -> str:
     return "".join("K" if name == "Black" else name[0] for name in names) or re.sub(r"[^A-Za-z]", "", word).upper()
 
 
-def describe(code: str, supply_type: str, number: str) -> str:
-    """Say which supply it is, such as `Black Toner 207X` or `CMY Ink Cartridge`."""
-    noun = {"opc": "Drum", "other": "Printhead"}.get(supply_type, supply_type.replace("-", " ").title())
-    color = COLORANTS.get(code, code).replace("-", " ")
-    return " ".join(part for part in (color.capitalize() if code in COLORANTS else color, noun, number) if part)
+def describe(code: str, kind: str, number: str) -> str:
+    """Say which supply it is, by its label, HP's word for its kind and its number: `Black Toner 207X`."""
+    color = COLORANTS[code].replace("-", " ").capitalize() if code in COLORANTS else code
+    return " ".join(part for part in (color, hyphenated(kind).replace("-", " ").title(), number) if part)
 
 
 def with_make(model: str | None) -> str | None:
@@ -221,7 +220,7 @@ def _fault(category: str, severity: str | None) -> Fault:
     for pattern, keyword, usual in FAULTS if is_printing else ():
         if re.search(pattern, name):
             return Fault(keyword, severity or usual, prints=(severity or usual) != "error")
-    keyword = f"com.hp-{hyphenated(category)}"[:LONGEST_KEYWORD] if severity != "report" else ""
+    keyword = f"com.hp-{hyphenated(category)}"[:LONGEST_KEYWORD].rstrip("-") if severity != "report" else ""
     return Fault(keyword, severity, prints=not is_printing or severity in ("warning", "report"))
 
 

@@ -43,10 +43,10 @@ _PATH = re.compile(r"/(?!/)[\w./~-]{1,200}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Consumable:
-    """A ConsumableInfo: `code` is its label (K, C, CMY, …), `level` its percentage in tens; None where unknown."""
+    """A ConsumableInfo: `code` is its label (K, C, CMY, …), `kind` HP's word, `level` its percentage in tens if any."""
 
     code: str
-    supply_type: str
+    kind: str
     number: str
     level: int | None
     is_present: bool
@@ -58,7 +58,7 @@ class RawLevel:
     """The exact level of a consumable: percent, but it may be below 0, or 255."""
 
     code: str
-    supply_type: str
+    kind: str
     level: int
 
 
@@ -161,7 +161,7 @@ def _consumable(info: Element) -> Consumable:
     is_unknown = plain(child_text(info, "IsSupplyLevelUnknown")) == "true"
     return Consumable(
         code=color_code(child_text(info, "ConsumableLabelCode")),
-        supply_type=supply_type_of(child_text(info, "ConsumableTypeEnum")),
+        kind=cleaned(child_text(info, "ConsumableTypeEnum")) or "",
         number=cleaned(child_text(info, "ConsumableSelectibilityNumber")) or "",
         level=_integer(child_text(info, "ConsumablePercentageLevelRemaining")),
         is_present=plain(child_text(state, "ConsumableState")) not in ("missing", "misinstalled") and not is_unknown,
@@ -174,20 +174,25 @@ def _raw_level(consumable: Element) -> RawLevel | None:
     if level is None:
         return None
     code = color_code(child_text(consumable, "MarkerColor"))
-    return RawLevel(code, supply_type_of(child_text(consumable, "ConsumableTypeEnum")), level)
+    return RawLevel(code, child_text(consumable, "ConsumableTypeEnum"), level)
 
 
 def _matching(consumable: Consumable, levels: Sequence[RawLevel]) -> int | None:
-    kind = consumable.supply_type.partition("-")[0]
-    found = (raw.level for raw in levels if raw.code == consumable.code and raw.supply_type.partition("-")[0] == kind)
-    return next(found, None)
+    alike = (raw.level for raw in levels if raw.code == consumable.code and _stuff(raw.kind) == _stuff(consumable.kind))
+    return next(alike, None)
+
+
+def _stuff(kind: str) -> str:
+    """Name what a kind of supply holds: `ink` of an ink cartridge."""
+    return supply_type_of(kind).partition("-")[0]
 
 
 def _supply(consumable: Consumable, raw: int | None) -> Supply:
+    supply_type = supply_type_of(consumable.kind)
     return Supply(
-        description=describe(consumable.code, consumable.supply_type, consumable.number),
-        supply_type=consumable.supply_type,
-        supply_class="receptacle" if consumable.supply_type.startswith("waste") else "consumed",
+        description=describe(consumable.code, consumable.kind, consumable.number),
+        supply_type=supply_type,
+        supply_class="receptacle" if supply_type.startswith("waste") else "consumed",
         colorant=COLORANTS.get(consumable.code),
         unit="percent",
         level=_level(consumable, raw),

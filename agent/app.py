@@ -122,6 +122,7 @@ def _stop(parts: Parts, loops: dict[str, Loop]) -> None:
         parts.control_session.stop,
         parts.browser.stop,
         parts.snmp.stop,
+        parts.drivers.close,
         parts.clients.close,
         parts.store.close,
     )

@@ -161,6 +161,10 @@ class PrinterConfig:
     drivers: tuple[Literal["ipp", "hp-rest", "ledm", "cdm", "snmp", "raw"], ...] = _key(
         (), "the drivers that may be used, best first", default_text="chosen by what answers"
     )
+    raw: Literal["auto", "pjl", "bare"] = _key(
+        "auto",
+        "documents to port 9100: in PJL, bare, or `auto`: in PJL where the printer says elsewhere that it speaks it",
+    )
     credentials_file: Path | None = _key(
         None, "TOML file with username and password, or token, or client_cert_file and client_key_file"
     )

@@ -19,7 +19,7 @@ from agent.drivers.probe import Probe, default_uris
 from agent.errors import NotFoundError
 from agent.identity import contradict, proves
 from agent.loop import backoff
-from agent.model import Clock, Identity, Printer, Sighting, printer_id
+from agent.model import Capabilities, Clock, Identity, Printer, Sighting, printer_id
 from agent.networks import addresses_of, hosts_of, is_loopback, is_within, sweepable
 from agent.registry import Registry, configured_printer
 
@@ -277,12 +277,11 @@ def _found(probe: Probe, sighting: Sighting, now: Clock) -> Printer | None:
     printer = probe.printer or _raw_printer(probe, sighting, now)
     if printer is None:
         return None
-    formats = printer.capabilities.document_formats or sighting.document_formats
-    told = sighting.identity
+    told, announced = sighting.identity, Capabilities(sighting.document_formats, command_set=sighting.command_set)
     return replace(
         printer,
         identity=printer.identity if contradict(printer.identity, told) else printer.identity.or_else(told),
-        capabilities=replace(printer.capabilities, document_formats=formats),
+        capabilities=printer.capabilities.or_else(announced),
         sources=tuple(dict.fromkeys((sighting.source, *printer.sources))),
     )
 

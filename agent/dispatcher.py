@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import partial
 
-from agent.drivers.choose import JobFinder, PrintTarget
+from agent.drivers.choose import JobFinder, PrintTarget, carried_for
 from agent.errors import AgentError, PrinterBusyError, PrinterRejectedError, PrinterUnreachableError
 from agent.fitting import fit
 from agent.follower import REFUSALS, Follower, Targets
@@ -152,7 +152,7 @@ class Dispatcher:
         printer, target = self._targets.find(job.printer_id)
         if job.attempts > 1:
             _clear_away(target, job)
-        fitted = fit(job, capabilities=printer.capabilities, carried=target.options)
+        fitted = fit(job, capabilities=printer.capabilities, carried=carried_for(job, target))
         if fitted.ignored:
             self._attempts.ignore_options(job.id, fitted.ignored)
         return target.print_job(replace(fitted.job, device_job_id=None), journal)

@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import zeroconf
 
+from agent.command_set import parse_command_set
 from agent.endpoints import bracketed
 from agent.model import Identity, Sighting
 
@@ -87,6 +88,7 @@ def parse_service(service: Service, *, loopback: bool) -> Sighting | NotAPrinter
         uris=_uris(service, host),
         identity=_identity(service),
         document_formats=_document_formats(service.txt.get("pdl", "")),
+        command_set=parse_command_set(service.txt.get("usb_cmd", "")),
     )
 
 

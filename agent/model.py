@@ -141,11 +141,17 @@ class Capabilities:
     """What a printer says that it can do; an empty set means that it did not say.
 
     `options` maps an IPP attribute name (`sides`, `media`, `print-color-mode`, `print-quality`, `finishings`,
-    `page-ranges`, `copies`) to the keywords it supports, numbers as text, a range as `1-999`.
+    `page-ranges`, `copies`) to the keywords it supports, numbers as text, a range as `1-999`. `command_set` is that of
+    its IEEE-1284 device id in capitals, such as `PJL`, `PCLXL`.
     """
 
     document_formats: tuple[str, ...] = ()
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    command_set: tuple[str, ...] = ()
+
+    def or_else(self, other: Capabilities) -> Capabilities:
+        """Fill what wasn't said here from `other`."""
+        return Capabilities(*(getattr(self, name) or getattr(other, name) for name in self.__slots__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +176,7 @@ class Sighting:
     uris: tuple[str, ...]
     identity: Identity
     document_formats: tuple[str, ...] = ()
+    command_set: tuple[str, ...] = ()
     gone: bool = False
 
 

@@ -21,6 +21,7 @@ def encode_printer(printer: Printer) -> str:
     record["capabilities"] = {
         "document_formats": printer.capabilities.document_formats,
         "options": dict(printer.capabilities.options),
+        "command_set": printer.capabilities.command_set,
     }
     return json.dumps(record, default=_encode_moment, ensure_ascii=False, separators=(",", ":"))
 
@@ -50,6 +51,7 @@ def _printer(record: Mapping[str, Any]) -> Printer:
     fields["capabilities"] = Capabilities(
         document_formats=tuple(record["capabilities"]["document_formats"]),
         options={name: tuple(values) for name, values in record["capabilities"]["options"].items()},
+        command_set=tuple(record["capabilities"].get("command_set", ())),
     )
     fields |= {name: tuple(record[name]) for name in ("uris", "sources")}
     fields |= {name: _moment(record.get(name)) for name in ("first_seen", "last_seen")}

@@ -19,7 +19,7 @@ from agent.config_schema import PrinterConfig
 from agent.endpoints import host_of, share_a_driver, share_a_place, with_drivers
 from agent.errors import NotFoundError, StorageError
 from agent.identity import IDENTITY_CONFLICT, Likeness, compare, displaced, told_anew
-from agent.model import Capabilities, Clock, Event, Identity, Printer, PrinterStatus, printer_id
+from agent.model import Clock, Event, Identity, Printer, PrinterStatus, printer_id
 from agent.networks import is_loopback
 from agent.outbox import Note, Outbox
 from agent.printer_facts import diff
@@ -280,7 +280,7 @@ def _refreshed(known: Printer, found: Printer) -> Printer:
         host=found.host,
         uris=_union(found.uris, known.uris),
         status=fresh.status,
-        capabilities=known.capabilities if found.capabilities == Capabilities() else found.capabilities,
+        capabilities=found.capabilities.or_else(known.capabilities),
         sources=_union(known.sources, found.sources),
         online=fresh.online,
         misses=fresh.misses,

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from agent.errors import NotFoundError, PrinterError, PrinterRejectedError
 from agent.identity import IDENTITY_CONFLICT, contradict, displaced, told_anew
-from agent.model import SLEEP_REASONS, Capabilities, Clock, Printer, PrinterState, Reading
+from agent.model import SLEEP_REASONS, Clock, Printer, PrinterState, Reading
 from agent.registry import Registry
 
 log = logging.getLogger(__name__)
@@ -167,7 +167,7 @@ def _seen(known: Printer, reading: Reading, source: str, moment: datetime) -> Pr
         known,
         identity=told_anew(known.identity, reading.identity),
         status=reading.status,
-        capabilities=known.capabilities if reading.capabilities == Capabilities() else reading.capabilities,
+        capabilities=reading.capabilities.or_else(known.capabilities),
         sources=tuple(dict.fromkeys((*known.sources, source))),
         online=True,
         misses=0,

@@ -20,6 +20,7 @@ FILES = sorted(str(path.relative_to(AGENT)) for path in AGENT.rglob("*.py"))
 # Words and values: what is parsed, compared and decided without touching anything.
 PURE = (
     (
+        "command_set.py",
         "config_schema.py",
         "document_format.py",
         "drivers/ipp_values.py",
@@ -34,6 +35,7 @@ PURE = (
         "clock_watch.py",
         "drivers/ipp_message.py",
         "drivers/ipp_supplies.py",
+        "drivers/pjl_message.py",
         "drivers/snmp_message.py",
         "drivers/xml_document.py",
         "endpoints.py",
@@ -50,6 +52,8 @@ PURE = (
     (
         "drivers/hp_rest_message.py",
         "drivers/ipp_attributes.py",
+        "drivers/pjl_options.py",
+        "drivers/pjl_status.py",
         "drivers/printer_mib.py",
         "printer_facts.py",
         "ticket.py",
@@ -70,6 +74,7 @@ OUTSIDE = (
     ("upload.py",),
     (
         "credentials.py",
+        "drivers/pjl_channels.py",
         "hardware.py",
         "http.py",
         "loop.py",

@@ -18,13 +18,15 @@ from agent.drivers.cdm import Cdm
 from agent.drivers.hp_rest import HpRest
 from agent.drivers.ipp import Ipp
 from agent.drivers.ledm import Ledm
+from agent.drivers.pjl_channels import BackChannels
+from agent.drivers.pjl_options import wrapped_formats
 from agent.drivers.raw import Raw
 from agent.drivers.snmp import SnmpPrinter, SnmpReader
 from agent.endpoints import driver_of, host_of, print_uris, status_uris
 from agent.errors import NotFoundError, PrinterError
 from agent.http import HttpClient
 from agent.identity import contradict
-from agent.model import SLEEP_REASONS, Capabilities, Job, JobReading, Journal, Printer, Reading
+from agent.model import SLEEP_REASONS, Job, JobReading, Journal, Printer, Reading
 
 DRIVERS_LIMIT = 4096
 AGAIN_SECONDS = 60.0
@@ -95,6 +97,19 @@ class JobFinder(Protocol):
         """
 
 
+@runtime_checkable
+class JobFitter(Protocol):
+    """A print target that can carry other options for one job than for another."""
+
+    def carried(self, job: Job) -> frozenset[str]:
+        """Name the options, as `PrintTarget.options` does, that it can carry for this very job."""
+
+
+def carried_for(job: Job, target: PrintTarget) -> frozenset[str]:
+    """Name the options that a target can carry for a job."""
+    return target.carried(job) if isinstance(target, JobFitter) else target.options
+
+
 class Complemented:
     """Several status sources of one printer, the best first: what one doesn't tell comes from the next.
 
@@ -158,10 +173,7 @@ def complement(reading: Reading, other: Reading) -> Reading:
             impressions_completed=counter.impressions_completed,
             media_sheets_completed=counter.media_sheets_completed,
         ),
-        capabilities=Capabilities(
-            document_formats=reading.capabilities.document_formats or other.capabilities.document_formats,
-            options=reading.capabilities.options or other.capabilities.options,
-        ),
+        capabilities=reading.capabilities.or_else(other.capabilities),
     )
 
 
@@ -184,6 +196,7 @@ class Drivers:
         self._snmp = snmp
         self._http_for = http_for
         self._config_for = config_for
+        self._channels = BackChannels()
         self._lock = threading.Lock()
         self._targets: dict[tuple[str, str], PrintTarget] = {}
         self._sources: dict[tuple[str, str], StatusSource] = {}
@@ -208,12 +221,18 @@ class Drivers:
         uris = print_uris(printer.uris, self._allowed(printer))
         if not uris:
             raise NotFoundError(f"{printer.label} ({printer.id}) has no endpoint that takes a document")
+        if driver_of(uris[0]) == "raw":
+            return self._raw(printer, uris[0])
         with self._lock:
             key = (printer.id, uris[0])
             if key not in self._targets:
                 _make_room(self._targets)
-                self._targets[key] = self._build_target(printer, uris[0])
+                self._targets[key] = build_http_target(uris[0], self._http_for(printer))
             return self._targets[key]
+
+    def close(self) -> None:
+        """Hang up on the printers that still tell of jobs."""
+        self._channels.close()
 
     def _source(self, printer: Printer, *uris: str) -> StatusSource:
         with self._lock:
@@ -223,10 +242,11 @@ class Drivers:
                 self._sources[key] = Complemented([self._build_source(printer, uri) for uri in uris])
             return self._sources[key]
 
-    def _build_target(self, printer: Printer, uri: str) -> PrintTarget:
-        if driver_of(uri) == "raw":
-            return Raw(uri)
-        return build_http_target(uri, self._http_for(printer))
+    def _raw(self, printer: Printer, uri: str) -> Raw:
+        """Build what prints on a raw port, each time anew: what the printer says of itself may have changed."""
+        config = self._config_for(printer)
+        wrapped = wrapped_formats(config.raw if config else "auto", printer.capabilities)
+        return Raw(uri, wrapped=wrapped, channels=self._channels)
 
     def _build_source(self, printer: Printer, uri: str) -> StatusSource:
         if driver_of(uri) == "snmp" and self._snmp is not None:

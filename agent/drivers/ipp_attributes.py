@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from agent.command_set import parse_command_set
 from agent.drivers.ipp_supplies import parse_supplies
 from agent.drivers.ipp_values import Attribute, Attributes, Range, Tag, Value, attribute, plain_text
 from agent.errors import NotFoundError, PrinterRejectedError
@@ -209,6 +210,7 @@ def parse_capabilities(printer: Attributes) -> Capabilities:
     return Capabilities(
         document_formats=tuple(filter(None, printer.texts("document-format-supported"))),
         options={name: values for name, values in supported.items() if values},
+        command_set=parse_command_set(printer.text("printer-device-id") or ""),
     )
 
 

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from agent.command_set import parse_command_set
 from agent.drivers import printer_mib as mib
 from agent.drivers.printer_makes import (
     COMMON_DEVICE_IDS,
@@ -25,13 +26,16 @@ from agent.drivers.printer_makes import (
 )
 from agent.drivers.printer_mib import Values, cell, identifier, rows, text
 from agent.drivers.snmp_message import Oid
-from agent.model import Identity
+from agent.model import Capabilities, Identity
 
 MAC_OCTETS = 6
 LOOPBACK = 24
 UP = 1
 COMPUTER_ARCS = (enterprise_oid("8072.3"), enterprise_oid("311.1"))
 """net-snmp and Windows, whose HOST-RESOURCES list the printers that they print on."""
+
+LANGUAGE_WORDS = {3: "PCL", 5: "PJL", 6: "POSTSCRIPT", 47: "PCLXL", 54: "PDF"}
+"""The words of a command set for PrtInterpreterLangFamilyTC (IANA), of the languages that documents are sent in."""
 
 _PRINT_SERVER = re.compile(
     r"(?i)ethernet multi-environment|jetdirect|^brother nc-|built-in|print ?server|printing system|printer i/f"
@@ -97,6 +101,15 @@ def parse_identity(values: Values) -> Identity:
         location=text(values.get(mib.SYS_LOCATION)),
         firmware=_firmware(values),
     )
+
+
+def parse_capabilities(values: Values) -> Capabilities:
+    """Tell which languages the printer names: in its IEEE-1284 device ids, and as its interpreters."""
+    told = (text(values.get(place), longest=2048) or "" for place in DEVICE_IDS)
+    named = (word for device_id in told if ";" in device_id for word in parse_command_set(device_id))
+    families = (row.get(mib.INTERPRETER_LANG_FAMILY) for row in rows(values, mib.INTERPRETERS).values())
+    spoken = (LANGUAGE_WORDS[family] for family in families if isinstance(family, int) and family in LANGUAGE_WORDS)
+    return Capabilities(command_set=tuple(dict.fromkeys((*named, *spoken))))
 
 
 def _is_computer(values: Values) -> bool:

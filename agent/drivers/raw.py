@@ -1,20 +1,27 @@
-"""Print through a raw TCP port, mostly 9100: the document's bytes and nothing else.
+"""Print through a raw TCP port, mostly 9100: the document, wrapped in PJL where the printer is known to speak it.
 
-The port tells nothing back that means anything on every printer, so nothing is ever sent to it to look, and the end of
-a job stays unconfirmed. What can be known is known: whether the printer's own TCP has taken every byte.
+Nothing is ever sent to the port to look. Without PJL it tells nothing that means anything on every printer: what can
+be known is whether the printer's own TCP has taken every byte. With PJL the connection stays open behind the document,
+since many printers hang up as soon as the other side does, and the printer tells the job's end on it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
+import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from agent.drivers.pjl_channels import BackChannels
+from agent.drivers.pjl_message import LANGUAGES, UEL, encode_head, encode_tail, is_wrapped
+from agent.drivers.pjl_options import OPTIONS, carried, settings
+from agent.drivers.pjl_status import Listener
 from agent.errors import NotFoundError, OutcomeUnknownError, PrinterUnreachableError, StorageError
 from agent.model import Document, Job, JobReading, Journal
 from agent.upload import BLOCK_BYTES, untaken_bytes
@@ -24,6 +31,8 @@ BEAT_SECONDS = 5.0
 STALL_SECONDS = 300.0
 FAREWELL_SECONDS = 1.0
 SHORTEST_WAIT_SECONDS = 0.001
+MOST_LAST_WORDS = 16
+"""Reads of 4 KiB each."""
 
 
 class Raw:
@@ -31,57 +40,71 @@ class Raw:
 
     Args:
         uri: where to.
+        wrapped: the media types, in lower case, of the documents that are wrapped in PJL.
+        channels: where connections stay on which printers tell of jobs.
         timeout_seconds: for connecting.
         stall_seconds: how long the printer may take nothing in the middle: out of paper, it stops reading.
-        farewell_seconds: how long to wait for the printer to hang up, once it has taken everything.
+        farewell_seconds: how long to wait for a printer without PJL to hang up, once it has taken everything.
     """
 
     name = "raw"
-    options: frozenset[str] = frozenset()
 
     def __init__(
         self,
         uri: str,
         *,
+        wrapped: frozenset[str] = frozenset(),
+        channels: BackChannels | None = None,
         timeout_seconds: float = 30.0,
         stall_seconds: float = STALL_SECONDS,
         farewell_seconds: float = FAREWELL_SECONDS,
     ) -> None:
         parts = urlsplit(uri)
         self._address = ((parts.hostname or "").replace("%25", "%"), parts.port or DEFAULT_PORT)
+        self._wrapped = wrapped
+        self._channels = channels or BackChannels()
         self._timeout_seconds = timeout_seconds
         self._stall_seconds = stall_seconds
         self._farewell_seconds = farewell_seconds
 
+    @property
+    def options(self) -> frozenset[str]:
+        """What it can carry of the options of any job."""
+        return OPTIONS if self._wrapped else frozenset()
+
+    def carried(self, job: Job) -> frozenset[str]:
+        """Name what it can carry of this job's options: nothing for a document without PJL, or with PJL of its own.
+
+        Raises:
+            StorageError: the document can't be read.
+        """
+        if not self._wraps(job.document):
+            return frozenset()
+        with _open(job.document.path) as file:
+            return frozenset() if is_wrapped(file.read(len(UEL))) else carried(job.options)
+
     def print_job(self, job: Job, journal: Journal) -> JobReading:
-        """Send the job's document; its state stays unknown, since nothing tells it.
+        """Send the job's document; without PJL its state stays unknown, since nothing tells it.
 
         Raises:
             PrinterUnreachableError: no byte of the document left.
             OutcomeUnknownError: some of it left, and the printer broke off or took no more.
             StorageError: the document can't be read.
         """
-        with _open(job.document.path) as file, self._connected() as sock:
-            journal.sending()
-            line = _Line(sock, stall_seconds=self._stall_seconds, beat=journal.beat)
-            try:
-                line.send(file, job.document)
-                line.end()
-                journal.left()
-                line.listen_out(self._farewell_seconds)
-            except OSError as exc:
-                if not line.sent:
-                    raise PrinterUnreachableError(self._told(exc)) from exc
-                raise OutcomeUnknownError(f"{self._told(exc)}, after {line.sent} bytes") from exc
-        return JobReading(state=None)
+        with _open(job.document.path) as file:
+            self._channels.release(self._address)
+            sock = self._connected()
+            if self._wraps(job.document):
+                return self._print_wrapped(job, file, sock, journal)
+            return self._print_bare(job, file, sock, journal)
 
     def read_job(self, device_job_id: str) -> JobReading:
-        """Say that nobody can know.
+        """Say what the printer has told of a job since it was sent.
 
         Raises:
-            NotFoundError: always; a raw port can't be asked.
+            NotFoundError: nobody can tell; a raw port can't be asked.
         """
-        raise NotFoundError(f"a raw port can't be asked about job {device_job_id}")
+        return self._channels.read(device_job_id)
 
     def cancel_job(self, device_job_id: str) -> None:
         """Say that it can't be called back.
@@ -90,6 +113,58 @@ class Raw:
             NotFoundError: always; a raw port can't be told.
         """
         raise NotFoundError(f"a raw port can't cancel job {device_job_id}")
+
+    def _wraps(self, document: Document) -> bool:
+        return media_type(document.format) in self._wrapped
+
+    def _print_bare(self, job: Job, file: BinaryIO, sock: socket.socket, journal: Journal) -> JobReading:
+        line = _Line(sock, stall_seconds=self._stall_seconds, beat=journal.beat)
+        with sock, self._sending(line, sock):
+            journal.sending()
+            line.send_document(file, job.document)
+            sock.shutdown(socket.SHUT_WR)
+            line.wait_until_taken()
+            journal.left()
+            line.listen_out(self._farewell_seconds)
+        return JobReading(state=None)
+
+    def _print_wrapped(self, job: Job, file: BinaryIO, sock: socket.socket, journal: Journal) -> JobReading:
+        """Send head, document and tail, and leave the connection to whoever asks what the printer says on it."""
+        listener = Listener(job.attempt_token)
+        line = _Line(sock, stall_seconds=self._stall_seconds, beat=journal.beat, on_said=listener.feed)
+        try:
+            with self._sending(line, sock):
+                journal.sending()
+                line.say(_head(job, file))
+                line.send_document(file, job.document)
+                line.say(encode_tail(job))
+                listener.is_whole = True
+                line.wait_until_taken()
+                journal.left()
+        except OutcomeUnknownError:
+            if listener.told.state is None:
+                raise
+            return listener.told.reading()  # the printer has said the end before it broke off
+        self._channels.keep(self._address, sock, listener)
+        try:
+            return self._channels.read(job.attempt_token)
+        except NotFoundError as exc:
+            raise OutcomeUnknownError(str(exc)) from exc
+
+    @contextlib.contextmanager
+    def _sending(self, line: _Line, sock: socket.socket) -> Iterator[None]:
+        """Translate what goes wrong, and break the connection off then: nothing of the rest is sent by the kernel."""
+        try:
+            yield
+        except OSError as exc:
+            line.take_in()
+            _break_off(sock)
+            if not line.sent:
+                raise PrinterUnreachableError(self._told(exc)) from exc
+            raise OutcomeUnknownError(f"{self._told(exc)}, after {line.sent} bytes") from exc
+        except BaseException:
+            _break_off(sock)
+            raise
 
     def _told(self, error: OSError | UnicodeError) -> str:
         """Say what went wrong as a person would: the address, and the reason without its number."""
@@ -108,32 +183,39 @@ class Raw:
 class _Line:
     """One connection that carries one document. `sent` counts the document's bytes that have left."""
 
-    def __init__(self, sock: socket.socket, *, stall_seconds: float, beat: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        *,
+        stall_seconds: float,
+        beat: Callable[[], None],
+        on_said: Callable[[bytes], None] = lambda _data: None,
+    ) -> None:
         self.sent = 0
         self._sock = sock
         self._stall_seconds = stall_seconds
         self._beat = beat
+        self._on_said = on_said
         self._is_open = True
 
-    def send(self, file: BinaryIO, document: Document) -> None:
+    def say(self, data: bytes) -> None:
+        """Send something that is no part of the document; OSError as with that."""
+        self._send(len(data), lambda at, _count: self._sock.send(data[at:]))
+
+    def send_document(self, file: BinaryIO, document: Document) -> None:
         """Send the document straight from the disk; OSError where the printer breaks off or takes none for long."""
-        stalled_at = time.monotonic() + self._stall_seconds
-        while self.sent < document.size:
-            count = min(BLOCK_BYTES, document.size - self.sent)
-            try:
-                sent = os.sendfile(self._sock.fileno(), file.fileno(), self.sent, count)
-            except BlockingIOError:
-                self._wait(select.POLLOUT, _left(stalled_at))
-                continue
+
+        def send(at: int, count: int) -> int:
+            sent = os.sendfile(self._sock.fileno(), file.fileno(), at, count)
             if not sent:
                 raise OSError("the document is shorter than it was")
             self.sent += sent
-            self._beat()
-            stalled_at = time.monotonic() + self._stall_seconds
+            return sent
 
-    def end(self) -> None:
-        """Say that this was all, and wait until the printer's TCP has every byte; OSError where it never has."""
-        self._sock.shutdown(socket.SHUT_WR)
+        self._send(document.size, send)
+
+    def wait_until_taken(self) -> None:
+        """Wait until the printer's TCP has every byte; OSError where it never has."""
         wait_seconds = SHORTEST_WAIT_SECONDS
         left, stalled_at = self._untaken(), time.monotonic() + self._stall_seconds
         while left:
@@ -149,18 +231,44 @@ class _Line:
         while self._is_open and (rest := deadline - time.monotonic()) > 0:
             self._listen(rest)
 
-    def _listen(self, seconds: float) -> None:
-        """Take what the printer says, which is only for its own drivers; OSError where it breaks off."""
-        if not self._is_open:
-            time.sleep(seconds)
-        elif self._wait(select.POLLIN, seconds):
-            self._is_open = bool(self._sock.recv(4096))
+    def take_in(self) -> None:
+        """Take in what the printer had said before it broke off."""
+        with contextlib.suppress(OSError):
+            for _ in range(MOST_LAST_WORDS):
+                self._hear()
 
-    def _wait(self, event: int, seconds: float) -> bool:
+    def _send(self, size: int, send: Callable[[int, int], int]) -> None:
+        done, stalled_at = 0, time.monotonic() + self._stall_seconds
+        while done < size:
+            try:
+                done += send(done, min(BLOCK_BYTES, size - done))
+            except BlockingIOError:
+                self._wait(select.POLLOUT, _left(stalled_at))
+                continue
+            self._beat()
+            stalled_at = time.monotonic() + self._stall_seconds
+
+    def _listen(self, seconds: float) -> None:
+        """Take what the printer says; OSError where it breaks off."""
+        if self._is_open:
+            self._wait(0, seconds)
+        else:
+            time.sleep(seconds)
+
+    def _wait(self, event: int, seconds: float) -> None:
+        """Wait for an event, and for what the printer says, which is taken in whatever else is waited for."""
         self._beat()
         poll = select.poll()
-        poll.register(self._sock, event)
-        return bool(poll.poll(1000 * min(seconds, BEAT_SECONDS)))
+        poll.register(self._sock, event | (select.POLLIN if self._is_open else 0))
+        ready = poll.poll(1000 * min(seconds, BEAT_SECONDS))
+        if ready and ready[0][1] & ~select.POLLOUT:
+            self._hear()
+
+    def _hear(self) -> None:
+        if self._is_open:
+            data = self._sock.recv(4096)
+            self._is_open = bool(data)
+            self._on_said(data)
 
     def _untaken(self) -> int:
         """Count the bytes that the printer's TCP has not acknowledged; OSError where it has broken off."""
@@ -168,6 +276,25 @@ class _Line:
         if error := self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             raise OSError(error, os.strerror(error))
         return queued
+
+
+def media_type(document_format: str) -> str:
+    """Give the media type of a format, in lower case and without parameters."""
+    return document_format.partition(";")[0].strip().lower()
+
+
+def _head(job: Job, file: BinaryIO) -> bytes:
+    """Write what goes before the document; one that brings PJL of its own enters its language by itself."""
+    if is_wrapped(file.read(len(UEL))):
+        return encode_head(job, (), None)
+    return encode_head(job, settings(job.options), LANGUAGES[media_type(job.document.format)])
+
+
+def _break_off(sock: socket.socket) -> None:
+    """Close by a reset."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
 
 
 def _left(stalled_at: float) -> float:

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, Protocol
 
 from agent.drivers import printer_mib as mib
-from agent.drivers.printer_identity import is_printer, parse_identity, vendor_names
+from agent.drivers.printer_identity import is_printer, parse_capabilities, parse_identity, vendor_names
 from agent.drivers.printer_mib import Values
 from agent.drivers.printer_status import parse_status
 from agent.drivers.snmp_message import Oid, Value
 from agent.drivers.snmp_requests import SnmpRequests
 from agent.drivers.snmp_sweep import Sweep
 from agent.errors import PrinterProtocolError
-from agent.model import Identity, Reading, Sighting
+from agent.model import Capabilities, Identity, Reading, Sighting
 
 RELEARN_SECONDS = 3600.0
 
@@ -116,6 +116,7 @@ class SnmpPrinter:
         self._known: Values = {}
         self._polled: tuple[Oid, ...] = ()
         self._identity = Identity()
+        self._capabilities = Capabilities()
         self._learnt_at: float | None = None
 
     def read(self) -> Reading:
@@ -126,7 +127,7 @@ class SnmpPrinter:
             PrinterProtocolError: something answers that is no printer.
         """
         values = self._poll() or self._learn()
-        return Reading(self._identity, parse_status(values))
+        return Reading(self._identity, parse_status(values), self._capabilities)
 
     def _poll(self) -> Values | None:
         """Ask for what changes; None where everything must be learnt, first or again."""
@@ -154,6 +155,7 @@ class SnmpPrinter:
         self._known = values
         self._polled = mib.polled_names(values)
         self._identity = parse_identity(values)
+        self._capabilities = parse_capabilities(values)
         self._learnt_at = self._clock()
         return {**values, **self._walk(mib.ALERT_COLUMNS)}
 

@@ -12,6 +12,7 @@ from agent.config import read_secret
 from agent.errors import InputError
 
 KINDS = ("hp-rest", "ipp", "ledm", "cdm", "snmp", "raw", "all")
+RAW_MODES = ("pjl", "silent", "bare")
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -58,6 +59,12 @@ def _add_printer(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="its make and model")
     parser.add_argument("--serial", help="its serial number; default: made of its address")
     parser.add_argument("--seconds-per-page", type=positive_seconds, default=0.2, metavar="S")
+    parser.add_argument(
+        "--raw",
+        choices=RAW_MODES,
+        default="pjl",
+        help="the raw port speaks PJL (default), takes it and tells nothing, or prints it as text",
+    )
     parser.add_argument("--no-mdns", action="store_true", help="do not announce it")
     parser.add_argument("--json", action="store_true", help="as always: the ready line is JSON")
     parser.set_defaults(run=simulate_printer)
@@ -103,6 +110,7 @@ def simulate_printer(options: argparse.Namespace) -> int:
         model=options.model,
         serial=options.serial,
         seconds_per_page=options.seconds_per_page,
+        raw=options.raw,
     )
     return _listening(options.port, lambda: serve(settings, sys.stdout))
 

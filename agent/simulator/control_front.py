@@ -59,14 +59,17 @@ class Faults:
 
 
 class ControlFront:
-    """The paths under `/simulator/`: `jam`, `clear`, `supply`, `refuse` and `drop-answer` by POST, `report` by GET."""
+    """The paths under `/simulator/`: what happens to the printer by POST, `report` by GET."""
 
     def __init__(self, engine: PrinterEngine, *, faults: Faults) -> None:
         self._engine = engine
         self._faults = faults
         self._acts: Mapping[str, Callable[[Mapping[str, str]], None]] = {
             "jam": lambda _query: engine.jam(),
+            "stand-still": lambda query: engine.stand_still(query["reason"]),
             "clear": lambda _query: engine.clear(),
+            "cancel": lambda _query: engine.cancel_at_panel(),
+            "cut-power": lambda _query: engine.cut_power(),
             "supply": lambda query: engine.set_supply(query["colorant"], float(query["percent"])),
             "refuse": lambda query: faults.refuse(int(query.get("status", "503")), int(query.get("times", "1"))),
             "drop-answer": lambda query: faults.drop_answer(int(query.get("times", "1"))),

@@ -74,6 +74,9 @@ class SimulatedJob:
 class PrinterEngine:
     """One pretended printer: takes jobs, prints one at a time by the clock, uses up its supplies; thread-safe.
 
+    Attributes:
+        power_cuts: how often its power was cut; its fronts end their connections then.
+
     Args:
         identity: who it is.
         supplies: what it has at the beginning.
@@ -81,6 +84,7 @@ class PrinterEngine:
         seconds_per_page: how long an impression takes; 0 prints at once.
         document_formats: the MIME media types that it takes.
         options: its capabilities, as in `Capabilities.options`.
+        command_set: the languages that its IEEE-1284 device id names.
         forget_seconds: how long a finished job can still be asked for, as with real printers.
         clock: monotonic seconds.
     """
@@ -94,11 +98,12 @@ class PrinterEngine:
         seconds_per_page: float,
         document_formats: Sequence[str],
         options: Mapping[str, tuple[str, ...]] = DEFAULT_OPTIONS,
+        command_set: Sequence[str] = (),
         forget_seconds: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.identity = identity
-        self._capabilities = Capabilities(tuple(document_formats), options)
+        self._capabilities = Capabilities(tuple(document_formats), options, tuple(command_set))
         self._supplies = list(supplies)
         self._levels = [float(supply.level or 0) for supply in supplies]
         self._keep = keep
@@ -113,7 +118,8 @@ class PrinterEngine:
         self._page_began_at = 0.0
         self._impressions = 0
         self._last_id = 0
-        self._is_jammed = False
+        self._stopped_for: str | None = None
+        self.power_cuts = 0
 
     def create_job(self, name: str, document_format: str, options: Mapping[str, object]) -> int:
         """Make a job that waits for its document; gives its id, from 1."""
@@ -185,7 +191,7 @@ class PrinterEngine:
             self._catch_up()
             state = PrinterState.PROCESSING if self._queue else PrinterState.IDLE
             return PrinterStatus(
-                state=PrinterState.STOPPED if self._is_jammed else state,
+                state=PrinterState.STOPPED if self._stopped_for else state,
                 state_reasons=tuple(self._reasons()),
                 supplies=tuple(self._supplies),
                 impressions_completed=self._impressions,
@@ -197,18 +203,45 @@ class PrinterEngine:
 
     def jam(self) -> None:
         """Jam: the job that prints stops in the middle."""
+        self.stand_still("media-jam-error")
+
+    def stand_still(self, reason: str) -> None:
+        """Stop for a reason, such as `media-empty-error`: the job that prints stops in the middle."""
         with self._lock:
             self._catch_up()
-            self._is_jammed = True
+            self._stopped_for = reason
             self._show_head()
 
     def clear(self) -> None:
-        """Clear the jam: the job goes on where it stopped."""
+        """Clear what it stands still for: the job goes on where it stopped."""
         with self._lock:
             self._catch_up()
-            self._is_jammed = False
+            self._stopped_for = None
             self._page_began_at = self._clock()
             self._show_head()
+
+    def cancel_at_panel(self) -> None:
+        """Cancel the job that prints, or the first that comes in, as somebody does who stands before the printer.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        with self._lock:
+            self._catch_up()
+            live = (job.id for job in self._jobs.values() if not job.state.is_final)
+            job_id = next(iter(self._queue), None) or next(live, None)
+        if job_id is None:
+            raise NotFoundError("no job to cancel")
+        self.cancel(job_id)
+
+    def cut_power(self) -> None:
+        """Lose every job that isn't done, and every connection."""
+        with self._lock:
+            self._catch_up()
+            for job in list(self._jobs.values()):
+                if not job.state.is_final:
+                    self._finish(job.id, JobState.ABORTED, "aborted-by-system")
+            self.power_cuts += 1
 
     def set_supply(self, colorant: str, percent: float) -> None:
         """Set what is left of the supply of this colorant (or of this type, such as `waste-toner`: how full it is).
@@ -256,7 +289,7 @@ class PrinterEngine:
     def _catch_up(self) -> None:
         """Print what the printer has had the time to print, and forget what it would have forgotten."""
         now = self._clock()
-        while self._queue and not self._is_jammed and self._page_began_at + self._seconds_per_page <= now:
+        while self._queue and not self._stopped_for and self._page_began_at + self._seconds_per_page <= now:
             self._page_began_at += self._seconds_per_page
             self._print_page(self._jobs[self._queue[0]])
         while self._finished and self._finished[0][0] + self._forget_seconds < now:
@@ -283,8 +316,8 @@ class PrinterEngine:
         """Let the state of the job that is next on paper follow the printer's."""
         if not self._queue:
             return
-        if self._is_jammed:
-            reasons = ("printer-stopped", "media-jam-error")
+        if self._stopped_for:
+            reasons = ("printer-stopped", self._stopped_for)
             self._change(self._queue[0], state=JobState.PROCESSING_STOPPED, state_reasons=reasons)
         else:
             self._change(self._queue[0], state=JobState.PROCESSING, state_reasons=("job-printing",))
@@ -297,8 +330,8 @@ class PrinterEngine:
         self._supplies[index] = replace(self._supplies[index], level=round(self._levels[index]))
 
     def _reasons(self) -> Iterator[str]:
-        if self._is_jammed:
-            yield "media-jam-error"
+        if self._stopped_for:
+            yield self._stopped_for
         for supply in self._supplies:
             if supply.percent is not None and supply.supply_class == "consumed" and supply.percent <= LOW_PERCENT:
                 kind = "toner" if supply.supply_type.startswith("toner") else "marker-supply"

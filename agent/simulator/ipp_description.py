@@ -71,7 +71,7 @@ def describe_printer(engine: PrinterEngine, uri: str, versions: tuple[tuple[int,
             attribute("job-priority-supported", Tag.INTEGER, PRIORITIES.upper),
             attribute("queued-job-count", Tag.INTEGER, waiting),
             attribute("printer-up-time", Tag.INTEGER, up_time()),
-            *_describe_identity(engine.identity),
+            *_describe_identity(engine.identity, engine.capabilities().command_set),
             *_describe_status(status),
             *_describe_supplies(status.supplies),
             *_describe_options(engine.capabilities().options),
@@ -145,9 +145,10 @@ def _is_within(value: Value, range_: Range) -> bool:
     return isinstance(value, int) and range_.lower <= value <= range_.upper
 
 
-def _describe_identity(identity: Identity) -> tuple[Attribute, ...]:
+def _describe_identity(identity: Identity, command_set: tuple[str, ...]) -> tuple[Attribute, ...]:
     make, _, model = (identity.make_and_model or "Simulated Printer").partition(" ")
-    device_id = f"MFG:{make};MDL:{model};" + (f"SN:{identity.serial};" if identity.serial else "")
+    languages = f"CMD:{','.join(command_set)};" if command_set else ""
+    device_id = f"MFG:{make};{languages}MDL:{model};" + (f"SN:{identity.serial};" if identity.serial else "")
     told = (
         _told("printer-name", Tag.NAME, identity.name),
         _told("printer-info", Tag.TEXT, identity.name),

@@ -82,6 +82,7 @@ class MdnsFront:
             "UUID": identity.uuid or "",
             "usb_MFG": maker,
             "usb_MDL": name,
+            **({"usb_CMD": ",".join(capabilities.command_set)} if capabilities.command_set else {}),
             "note": identity.location or "",
             "priority": "20" if is_ipp else "40",
             "adminurl": f"http://{self._host}/",

@@ -27,6 +27,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from agent.drivers.pjl_message import LANGUAGES
 from agent.simulator.cdm_documents import cdm_documents
 from agent.simulator.control_front import ControlFront, Faults
 from agent.simulator.document_front import DocumentFront
@@ -37,7 +38,7 @@ from agent.simulator.ipp_front import IppFront
 from agent.simulator.ledm_documents import ledm_documents
 from agent.simulator.mdns_front import IPP, LOOPBACK, RAW, MdnsFront
 from agent.simulator.personality import PERSONALITIES, Kind
-from agent.simulator.raw_front import RawFront
+from agent.simulator.raw_front import RawFront, RawMode
 from agent.simulator.snmp_front import SnmpFront
 
 IPP_PATH = "/ipp/print"
@@ -70,7 +71,7 @@ class PrinterOptions:
     """What is to be pretended.
 
     `port` 0 takes free ones. `host` is an IPv4 address. `keep` is a folder for the documents. `basic` and `bearer` are
-    what HP REST demands. `interfaces` are those that mDNS speaks on.
+    what HP REST demands. `interfaces` are those that mDNS speaks on. `raw` is what the raw port makes of PJL.
     """
 
     kind: Kind
@@ -85,6 +86,7 @@ class PrinterOptions:
     community: str = "public"
     basic: tuple[str, str] | None = None
     bearer: str | None = None
+    raw: RawMode = "pjl"
 
 
 class SimulatedPrinter:
@@ -167,7 +169,7 @@ class SimulatedPrinter:
         if self._serves("snmp"):
             fronts.append(SnmpFront(engine, host=options.host, port=port, community=options.community))
         if self._serves("raw"):
-            fronts.append(RawFront(engine, host=options.host, port=port + 1))
+            fronts.append(RawFront(engine, host=options.host, port=port + 1, mode=options.raw))
         if self._serves("mdns") and options.mdns:
             ports = {IPP: port} | ({RAW: port + 1} if self._serves("raw") else {})
             fronts.append(MdnsFront(engine, host=options.host, ports=ports, interfaces=options.interfaces))
@@ -215,8 +217,15 @@ def _engine(options: PrinterOptions, port: int, clock: Callable[[], float]) -> P
         keep=options.keep,
         seconds_per_page=options.seconds_per_page,
         document_formats=personality.document_formats,
+        command_set=_command_set(options, personality.document_formats),
         clock=clock,
     )
+
+
+def _command_set(options: PrinterOptions, document_formats: Sequence[str]) -> tuple[str, ...]:
+    languages = (LANGUAGES[name.lower()] for name in document_formats if name.lower() in LANGUAGES)
+    has_pjl = options.kind in SERVED["raw"] and options.raw != "bare"
+    return (*(("PJL",) if has_pjl else ()), *languages)
 
 
 def _ipp_route(front: IppFront, faults: Faults) -> Route:

@@ -1,25 +1,33 @@
-"""Port 9100 of a pretended printer: each connection is one job, its bytes until the peer is done the document."""
+"""Port 9100 of a pretended printer, with PJL or without."""
 
 from __future__ import annotations
 
+import itertools
 import socket
-from collections.abc import Iterator
-from typing import Any
+from collections import deque
+from typing import Any, Literal
 
 from agent.simulator.engine import PrinterEngine
+from agent.simulator.pjl_session import BLOCK_BYTES, IDLE_SECONDS, PjlSession, sniff
 from agent.simulator.tcp_listener import TcpListener
 
-BLOCK_BYTES = 262_144
-IDLE_SECONDS = 300.0
-SNIFF_BYTES = 1024
-FORMATS = ((b"%PDF-", "application/pdf"), (b"%!", "application/postscript"), (b"\x1b", "application/vnd.hp-PCL"))
+RawMode = Literal["pjl", "silent", "bare"]
+"""Speaks PJL, does so without ever telling anything back, or prints every byte that comes, PJL too."""
+
+MOST_REFUSED = 100
 
 
 class RawFront:
-    """Takes whatever comes, as a raw port does, and tells nothing back."""
+    """Takes documents.
 
-    def __init__(self, engine: PrinterEngine, *, host: str, port: int) -> None:
+    Attributes:
+        refused: the last PJL lines that had a mistake in them.
+    """
+
+    def __init__(self, engine: PrinterEngine, *, host: str, port: int, mode: RawMode = "pjl") -> None:
+        self.refused: deque[bytes] = deque(maxlen=MOST_REFUSED)
         self._engine = engine
+        self._mode = mode
         self._listener = TcpListener(self._serve, host=host, port=port, name="raw-front")
 
     @property
@@ -36,23 +44,20 @@ class RawFront:
         self._listener.stop()
 
     def _serve(self, sock: socket.socket, address: Any) -> None:
+        if self._mode == "bare":
+            self._print_all(sock, address[0])
+            return
+        session = PjlSession(
+            self._engine, sock, peer=address[0], tells=self._mode == "pjl", on_refused=self.refused.append
+        )
+        session.run()
+
+    def _print_all(self, sock: socket.socket, peer: str) -> None:
+        """Take the connection for one document, whatever is in it."""
         sock.settimeout(IDLE_SECONDS)
         chunks = iter(lambda: sock.recv(BLOCK_BYTES), b"")
         first = next(chunks, b"")
         if not first:
             return  # somebody looked whether the port is open
-        job_id = self._engine.create_job(f"raw from {address[0]}", _format(first), {})
-        self._engine.receive(job_id, _joined(first, chunks))
-
-
-def _joined(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
-
-
-def _format(first: bytes) -> str:
-    """Tell the format from the first bytes, behind the PJL that may go before the document."""
-    head = first[:SNIFF_BYTES]
-    if head.startswith(b"\x1b%-12345X@PJL"):
-        head = head.rpartition(b"LANGUAGE")[2].partition(b"\n")[2]
-    return next((name for magic, name in FORMATS if head.startswith(magic)), "application/octet-stream")
+        job_id = self._engine.create_job(f"raw from {peer}", sniff(first), {})
+        self._engine.receive(job_id, itertools.chain((first,), chunks))

@@ -69,7 +69,7 @@ class SnmpFront:
         ticks = int((time.monotonic() - self._started_at) * 100)
         return {
             mib.SYS_UP_TIME: encode_integer(ticks % 2**32, Tag.TIME_TICKS),
-            **dict(_identity_cells(self._engine.identity)),
+            **dict(_identity_cells(self._engine.identity, self._engine.capabilities().command_set)),
             **dict(_status_cells(status)),
             **dict(_supply_cells(status.supplies)),
             **dict(_alert_cells(status.state_reasons)),
@@ -83,10 +83,11 @@ def _octets(words: str | None) -> bytes:
     return encode_value(Tag.OCTET_STRING, (words or "").encode())
 
 
-def _identity_cells(identity: Identity) -> Iterator[Cell]:
+def _identity_cells(identity: Identity, command_set: tuple[str, ...]) -> Iterator[Cell]:
     model = identity.make_and_model or "Simulated Printer"
     make, _, rest = model.partition(" ")
-    device_id = f"MFG:{make};MDL:{rest or make};CLS:PRINTER;DES:{model};SN:{identity.serial or ''};"
+    languages = f"CMD:{','.join(command_set)};" if command_set else ""
+    device_id = f"MFG:{make};{languages}MDL:{rest or make};CLS:PRINTER;DES:{model};SN:{identity.serial or ''};"
     yield mib.SYS_DESCR, _octets(f"{model}; firmware {identity.firmware or '1.0'}")
     yield mib.SYS_OBJECT_ID, encode_oid((0, 0))
     yield mib.SYS_NAME, _octets(identity.name)

@@ -6,6 +6,7 @@ where a printer must be of another kind, or PrintOS is spoken to, it is a simula
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,20 +71,33 @@ def real(tmp_path_factory: pytest.TempPathFactory, broker: Mosquitto, printer: P
 
 @pytest.fixture(scope="module")
 def pretended(tmp_path_factory: pytest.TempPathFactory, broker: Mosquitto) -> Iterator[Site]:
-    """Give an agent with a real broker, a plotter that only has port 9100, and a press with HP's REST interface."""
-    plotter = SimulatedPrinter(PrinterOptions(kind="raw", seconds_per_page=0.01))
+    """Give an agent with a real broker, two printers with port 9100 only, and a press with HP's REST interface.
+
+    The plotter knows no PJL, the laser printer says by SNMP that it speaks it.
+    """
+    plotter = SimulatedPrinter(PrinterOptions(kind="raw", seconds_per_page=0.01, raw="bare"))
+    laser = SimulatedPrinter(PrinterOptions(kind="raw", seconds_per_page=0.01))
     press = SimulatedPrinter(PrinterOptions(kind="hp-rest", seconds_per_page=0.01))
-    plotter.start()
-    press.start()
     printers = [
-        {"alias": "plotter", "uris": [plotter.ready_line()["raw_uri"], f"snmp://{plotter.ready_line()['snmp']}"]},
-        {"alias": "press", "uris": [press.ready_line()["http_url"]]},
+        {"alias": "plotter", "uris": _raw_uris(plotter)},
+        {"alias": "laser", "uris": _raw_uris(laser)},
+        {"alias": "press", "uris": [_started(press)["http_url"]]},
     ]
     with site(tmp_path_factory.mktemp("pretended"), broker, "pretended", printers) as it:
-        it.printers = {"plotter": plotter, "press": press}
+        it.printers = {"plotter": plotter, "laser": laser, "press": press}
         yield it
-    press.stop()
-    plotter.stop()
+    for printer in (press, laser, plotter):
+        printer.stop()
+
+
+def _started(printer: SimulatedPrinter) -> dict[str, Any]:
+    printer.start()
+    return printer.ready_line()
+
+
+def _raw_uris(printer: SimulatedPrinter) -> list[str]:
+    line = _started(printer)
+    return [line["raw_uri"], f"snmp://{line['snmp']}"]
 
 
 @contextmanager
@@ -162,6 +176,22 @@ def test_a_raw_port_ends_unconfirmed(pretended: Site) -> None:
     assert job["state"] == "completed"
     assert {"queued-in-device", "agent-completion-unconfirmed"} <= set(job["state_reasons"])
     assert [job.size for job in pretended.printers["plotter"].engine.history()] == [len(document)]
+
+
+def test_a_raw_port_that_speaks_pjl_completes(pretended: Site) -> None:
+    """What it says by SNMP of its languages is enough; its own word ends the job, with the pages and the copies."""
+    pretended.agent.until("what the laser printer says of itself", lambda: _serial(pretended, "laser"))
+    document = write_pdf("By port 9100 in PJL", pages=2)
+    pretended.user.publish("printers/laser/print", pdf_ticket(document, id="confirmed", copies=2))
+    job = pretended.user.hear_job("confirmed", *ENDS)
+    assert (job["state"], job["state_reasons"]) == ("completed", ["job-completed-successfully"])
+    assert job["impressions_completed"] == 4
+    (printed,) = pretended.printers["laser"].engine.history()
+    assert (printed.sha256, printed.name.split()[-1]) == (hashlib.sha256(document).hexdigest(), job["device_job_id"])
+
+
+def _serial(site: Site, alias: str) -> str | None:
+    return next((printer["serial"] for printer in site.agent.ask("printers") if printer["alias"] == alias), None)
 
 
 def test_a_press_with_hps_rest_interface_completes(pretended: Site) -> None:

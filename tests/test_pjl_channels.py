@@ -100,9 +100,15 @@ def test_a_printer_that_never_says_a_word_is_given_a_minute_and_next_time_second
     assert printer.recv(1) == b""
     bench.keep("third-1").sendall(START.replace(TOKEN.encode(), b"third-1"))
     assert bench.read("third-1").state == JobState.PROCESSING
-    bench.keep("fourth-1")
-    bench.now += 30
-    assert bench.read("fourth-1").state == JobState.PROCESSING
+
+
+def test_a_printer_that_is_known_to_talk_may_have_many_jobs_before_ours(bench: Bench) -> None:
+    """It says nothing until it comes to ours."""
+    bench.keep().sendall(START + END)
+    bench.read()
+    bench.keep("second-1")
+    bench.now += 1800
+    assert bench.read("second-1").state == JobState.PROCESSING
 
 
 def test_status_alone_is_no_word_about_a_job(bench: Bench) -> None:

@@ -321,6 +321,19 @@ def test_a_jam_and_a_low_supply_show_in_hps_words(kind: Kind, reason: str) -> No
     assert status.supplies[0].percent == 5.0
 
 
+def test_a_printer_stands_still_is_cancelled_at_its_panel_and_loses_its_power(printer: SimulatedPrinter) -> None:
+    """As a test asks for by HTTP."""
+    ask(printer, "POST", "/simulator/stand-still?reason=media-empty-error")
+    ask(printer, "POST", "/Devices/1/Print/Jobs", PDF, Content_Type="application/pdf")
+    assert json.loads(ask(printer, "GET", "/simulator/report")[1])["state_reasons"] == ["media-empty-error"]
+    assert ask(printer, "POST", "/simulator/cancel")[0] == 204
+    assert ask(printer, "POST", "/simulator/cancel")[0] == 400
+    ask(printer, "POST", "/Devices/1/Print/Jobs", PDF, Content_Type="application/pdf")
+    ask(printer, "POST", "/simulator/cut-power")
+    report = json.loads(ask(printer, "GET", "/simulator/report")[1])
+    assert [job["state"] for job in report["jobs"]] == ["canceled", "aborted"]
+
+
 def test_the_ready_line_names_only_what_the_kind_has() -> None:
     """So that nobody looks for a protocol that isn't there."""
     named = {}

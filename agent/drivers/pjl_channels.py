@@ -24,7 +24,7 @@ Address = tuple[str, int]
 """A host and a TCP port."""
 
 MOST_CHANNELS = 256
-MOST_SILENT = 4096
+MOST_REMEMBERED = 4096
 MOST_AT_ONCE_BYTES = 65_536
 KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 30), (socket.TCP_KEEPCNT, 10))
 
@@ -36,7 +36,8 @@ class Patience:
     Attributes:
         start: from the last byte until it says that it has begun with the job; it may have others before.
         silent_start: likewise, for one that said nothing at all about the last job.
-        quiet: between two words about a job that it has begun with.
+        quiet: between two words about a job that it has begun with, and until the beginning for one that is known to
+            tell it.
         stopped: likewise, while its last word is that it stands still.
         longest: until it must have come to an end.
         abandoned: until a connection is closed that nobody asks about any more.
@@ -76,7 +77,7 @@ class BackChannels:
         self._clock = clock
         self._lock = threading.Lock()
         self._channels: dict[str, _Channel] = {}
-        self._silent: set[Address] = set()
+        self._is_talking: dict[Address, bool] = {}
 
     def keep(self, address: Address, sock: socket.socket, listener: Listener) -> None:
         """Take over a connection whose job has been wholly taken; the socket must not block."""
@@ -136,12 +137,12 @@ class BackChannels:
     def _judge(self, channel: _Channel, now: float) -> JobReading:
         """Say what follows for a job; one whose printer said `stopped` or broke off is never called completed."""
         told = channel.listener.told
-        if told.has_started or told.state is not None:
-            self._silent.discard(channel.address)
+        if told.has_started:
+            self._remember(channel.address, is_talking=True)
         if told.state is not None or (channel.sock is not None and now < self._due_at(channel)):
             return told.reading()
         if not told.has_started and channel.sock is not None:
-            self._remember_silence(channel.address)
+            self._remember(channel.address, is_talking=False)
         _close(channel)
         if channel.error is not None:
             raise NotFoundError(f"the connection broke before the printer told the end ({_reason(channel.error)})")
@@ -150,22 +151,23 @@ class BackChannels:
         return JobReading(state=None, impressions_completed=told.pages)
 
     def _due_at(self, channel: _Channel) -> float:
+        """Give the moment by which the printer must have said more."""
         told, patience = channel.listener.told, self._patience
         if told.stopped_for is not None:
             due_at = channel.changed_at + patience.stopped
         elif told.has_started:
             due_at = channel.changed_at + patience.quiet
         else:
-            start = patience.silent_start if channel.address in self._silent else patience.start
-            due_at = channel.taken_at + start
+            by_habit = {True: patience.quiet, False: patience.silent_start, None: patience.start}
+            due_at = channel.taken_at + by_habit[self._is_talking.get(channel.address)]
         return min(due_at, channel.taken_at + patience.longest)
 
-    def _remember_silence(self, address: Address) -> None:
-        if len(self._silent) >= MOST_SILENT:
-            self._silent.clear()
-        if address not in self._silent:
+    def _remember(self, address: Address, *, is_talking: bool) -> None:
+        if len(self._is_talking) >= MOST_REMEMBERED:
+            self._is_talking.clear()
+        if not is_talking and self._is_talking.get(address, True):
             log.info("%s:%d tells nothing of its jobs; their ends stay unconfirmed", *address)
-        self._silent.add(address)
+        self._is_talking[address] = is_talking
 
     def _drop_abandoned(self, now: float) -> None:
         for token, channel in list(self._channels.items()):

@@ -47,6 +47,11 @@ def tell_format(document: bytes) -> str:
     return "text/plain" if _is_text(head) else UNKNOWN_FORMAT
 
 
+def media_type(document_format: str) -> str:
+    """Give the media type of a format in lower case, without parameters."""
+    return document_format.partition(";")[0].strip().lower()
+
+
 def _format_of_pjl(head: bytes) -> str:
     language = ENTER_LANGUAGE.search(head)
     if language is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from agent.document_format import media_type
 from agent.errors import PrinterRejectedError
 from agent.model import Capabilities, Job, JobOptions
 
@@ -70,14 +71,10 @@ def fit(job: Job, *, capabilities: Capabilities, carried: frozenset[str]) -> Fit
 
 
 def _check_format(document_format: str, supported: Iterable[str]) -> None:
-    asked = _media_type(document_format)
-    known = {_media_type(name) for name in supported}
+    asked = media_type(document_format)
+    known = {media_type(name) for name in supported}
     if known and asked not in known and asked != ANY_FORMAT:
         raise PrinterRejectedError(f"the printer can't print {asked}", reason="unsupported-document-format")
-
-
-def _media_type(name: str) -> str:
-    return name.partition(";")[0].strip().lower()
 
 
 def _supports(options: JobOptions, name: str, supported: tuple[str, ...]) -> bool:

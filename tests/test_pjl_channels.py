@@ -89,7 +89,7 @@ def test_a_cancel_at_the_panel_is_told(bench: Bench) -> None:
 
 
 def test_a_printer_that_never_says_a_word_is_given_a_minute_and_next_time_seconds(bench: Bench) -> None:
-    """Its jobs end unconfirmed, and don't hold one another up; a word makes it a talking one again."""
+    """Its jobs end unconfirmed, and don't hold one another up."""
     bench.keep()
     assert bench.outcome() == (JobState.PROCESSING, None)
     bench.now += 61
@@ -98,7 +98,26 @@ def test_a_printer_that_never_says_a_word_is_given_a_minute_and_next_time_second
     bench.now += 6
     assert bench.read("second-1").state is None
     assert printer.recv(1) == b""
-    bench.keep("third-1").sendall(START.replace(TOKEN.encode(), b"third-1"))
+
+
+def test_a_printer_that_begins_and_never_ends_is_given_an_hour_and_next_time_a_minute(bench: Bench) -> None:
+    """From its last word on; the end of a job makes it a talking one again."""
+    bench.keep().sendall(START)
+    bench.read()
+    bench.now += 3601
+    assert bench.outcome() == (None, None)
+    second = bench.keep("second-1")
+    second.sendall(START.replace(TOKEN.encode(), b"second-1"))
+    bench.read("second-1")
+    bench.now += 59
+    second.sendall(b"@PJL USTATUS PAGE\r\n1\r\n\f")
+    bench.read("second-1")
+    bench.now += 59
+    assert bench.read("second-1").state == JobState.PROCESSING
+    second.sendall(END.replace(TOKEN.encode(), b"second-1"))
+    bench.read("second-1")
+    bench.keep("third-1")
+    bench.now += 1800
     assert bench.read("third-1").state == JobState.PROCESSING
 
 

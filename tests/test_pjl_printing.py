@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,10 @@ from agent.model import Capabilities, JobOptions, JobState, Ticket
 from agent.simulator.engine import PrinterEngine, SimulatedJob
 from agent.simulator.pdf import write_pdf
 from agent.simulator.personality import LASER
-from agent.simulator.raw_front import RawFront
+from agent.simulator.raw_front import RawFront, RawMode
 from tests.conftest import FakeClock
 from tests.dispatch_parts import Bench
-from tests.spool_parts import Parts, after_kill, opened
+from tests.spool_parts import Parts, after_kill, nothing, opened
 from tests.test_simulated_printer import until
 
 PDF = write_pdf("Order 17", pages=2)
@@ -39,16 +40,20 @@ class Site:
         )
         self.front = RawFront(self.engine, host="127.0.0.1", port=0)
         self.front.start()
-        self.channels = BackChannels(Patience(start=5, silent_start=0.1))
-        self.bench = Bench(parts, clock, {"p": self.target(self.channels)})
+        self.channels = BackChannels(Patience(start=5))
+        self.on_beat: Callable[[], None] = nothing
+        self.bench = Bench(parts, clock, {"p": self.target(self.channels)}, beat=self._beat)
+
+    def _beat(self) -> None:
+        self.on_beat()
 
     def target(self, channels: BackChannels) -> Raw:
         """Give the driver."""
         return Raw(f"socket://127.0.0.1:{self.front.port}", wrapped=WRAPPED, channels=channels)
 
-    def accept(self, **ticket: object) -> None:
+    def accept(self, document: bytes = PDF, **ticket: object) -> None:
         """Accept a job."""
-        self.bench.parts.accept(Ticket(printer="p", **ticket), PDF)  # type: ignore[arg-type]  # fields of a ticket
+        self.bench.parts.accept(Ticket(printer="p", **ticket), document)  # type: ignore[arg-type]  # fields of a ticket
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Let the dispatcher work until it holds."""
@@ -187,6 +192,14 @@ def test_a_printer_that_is_switched_off_in_the_middle_leaves_the_outcome_unknown
     assert len(site.engine.history()) == 1
 
 
+def test_a_printer_that_is_switched_off_in_the_middle_of_a_document_leaves_the_outcome_unknown(site: Site) -> None:
+    """Some of it left, and may be on paper."""
+    site.on_beat = site.engine.cut_power
+    site.accept(bytes(20_000_000))
+    assert site.until_job(JobState.PENDING_HELD) == ("agent-outcome-unknown",)
+    assert [job.state for job in site.engine.history()] in ([], [JobState.ABORTED])
+
+
 def test_a_restart_while_the_printer_prints_leaves_the_outcome_unknown(
     site: Site, tmp_path: Path, clock: FakeClock
 ) -> None:
@@ -214,11 +227,28 @@ def test_jobs_in_a_row_each_get_the_end_that_is_their_own(site: Site) -> None:
 
 def test_a_printer_whose_back_channel_is_dead_ends_unconfirmed(site: Site) -> None:
     """It has every byte, and says nothing for as long as it is given."""
-    silent = RawFront(site.engine, host="127.0.0.1", port=0, mode="silent")
-    silent.start()
+    with front(site, "silent"):
+        site.accept()
+        assert site.until_job(JobState.COMPLETED) == ("queued-in-device", "agent-completion-unconfirmed")
+        assert site.printed()[0].sha256 == hashlib.sha256(PDF).hexdigest()
+
+
+def test_a_printer_without_pjl_prints_the_wrapper_which_is_why_nobody_guesses(site: Site) -> None:
+    """What comes out is not the document, and nothing is confirmed."""
+    with front(site, "bare"):
+        site.accept()
+        assert site.until_job(JobState.COMPLETED) == ("queued-in-device", "agent-completion-unconfirmed")
+    until(lambda: bool(site.printed()[0].sha256))
+    assert site.printed()[0].size > len(PDF)
+
+
+@contextmanager
+def front(site: Site, mode: RawMode) -> Iterator[None]:
+    """Have the printer's raw port be another one, which is given little time for a word."""
+    other = RawFront(site.engine, host="127.0.0.1", port=0, mode=mode)
+    other.start()
     channels = BackChannels(Patience(start=0.1))
-    site.bench.targets["p"] = Raw(f"socket://127.0.0.1:{silent.port}", wrapped=WRAPPED, channels=channels)
-    site.accept()
-    assert site.until_job(JobState.COMPLETED) == ("queued-in-device", "agent-completion-unconfirmed")
-    assert site.printed()[0].sha256 == hashlib.sha256(PDF).hexdigest()
-    silent.stop()
+    site.bench.targets["p"] = Raw(f"socket://127.0.0.1:{other.port}", wrapped=WRAPPED, channels=channels)
+    yield
+    channels.close()
+    other.stop()

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -412,3 +413,22 @@ def test_the_command_runs_until_it_is_told_to_stop(tmp_path: Path) -> None:
         os.kill(child.pid, signal.SIGTERM)
         assert child.wait(10) == 0
     assert (ready["ready"], ready["kind"]) == (True, "hp-rest")
+
+
+def test_the_command_line_says_what_the_raw_port_makes_of_pjl() -> None:
+    """`--raw bare` prints the wrapper."""
+    command = [sys.executable, "-m", "agent", "simulate", "printer", "--kind", "raw", "--port", "0", "--raw", "bare"]
+    wrapped = b"\x1b%-12345X@PJL\r\n@PJL ENTER LANGUAGE=PDF\r\n" + PDF
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[1]) as child:
+        assert child.stdout is not None
+        ready = json.loads(child.stdout.readline())
+        host, _, port = ready["raw_uri"].removeprefix("socket://").partition(":")
+        with socket.create_connection((host, int(port)), 5) as sock:
+            sock.sendall(wrapped)
+            sock.shutdown(socket.SHUT_WR)
+            assert sock.recv(1) == b""
+        with urllib.request.urlopen(f"{ready['control_url']}report", timeout=5) as report:
+            (job,) = json.load(report)["jobs"]
+        child.terminate()
+        assert child.wait(10) == 0
+    assert job["size"] == len(wrapped)

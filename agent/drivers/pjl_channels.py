@@ -35,9 +35,10 @@ class Patience:
 
     Attributes:
         start: from the last byte until it says that it has begun with the job; it may have others before.
-        silent_start: likewise, for one that said nothing at all about the last job.
-        quiet: between two words about a job that it has begun with, and until the beginning for one that is known to
-            tell it.
+        silent_start: likewise, for one that did not tell the end of the last job.
+        quiet: between two words about a job that it has begun with, and until the beginning for one that told the end
+            of the last job.
+        silent_quiet: between two words, for one that did not.
         stopped: likewise, while its last word is that it stands still.
         longest: until it must have come to an end.
         abandoned: until a connection is closed that nobody asks about any more.
@@ -46,6 +47,7 @@ class Patience:
     start: float = 60.0
     silent_start: float = 5.0
     quiet: float = 3600.0
+    silent_quiet: float = 60.0
     stopped: float = 86_400.0
     longest: float = 604_800.0
     abandoned: float = 300.0
@@ -77,7 +79,7 @@ class BackChannels:
         self._clock = clock
         self._lock = threading.Lock()
         self._channels: dict[str, _Channel] = {}
-        self._is_talking: dict[Address, bool] = {}
+        self._tells_ends: dict[Address, bool] = {}
 
     def keep(self, address: Address, sock: socket.socket, listener: Listener) -> None:
         """Take over a connection whose job has been wholly taken; the socket must not block."""
@@ -137,12 +139,12 @@ class BackChannels:
     def _judge(self, channel: _Channel, now: float) -> JobReading:
         """Say what follows for a job; one whose printer said `stopped` or broke off is never called completed."""
         told = channel.listener.told
-        if told.has_started:
-            self._remember(channel.address, is_talking=True)
+        if told.state is not None:
+            self._remember(channel.address, tells_ends=True)
         if told.state is not None or (channel.sock is not None and now < self._due_at(channel)):
             return told.reading()
-        if not told.has_started and channel.sock is not None:
-            self._remember(channel.address, is_talking=False)
+        if channel.sock is not None:
+            self._remember(channel.address, tells_ends=False)
         _close(channel)
         if channel.error is not None:
             raise NotFoundError(f"the connection broke before the printer told the end ({_reason(channel.error)})")
@@ -153,21 +155,22 @@ class BackChannels:
     def _due_at(self, channel: _Channel) -> float:
         """Give the moment by which the printer must have said more."""
         told, patience = channel.listener.told, self._patience
+        tells_ends = self._tells_ends.get(channel.address)
         if told.stopped_for is not None:
             due_at = channel.changed_at + patience.stopped
         elif told.has_started:
-            due_at = channel.changed_at + patience.quiet
+            due_at = channel.changed_at + (patience.silent_quiet if tells_ends is False else patience.quiet)
         else:
             by_habit = {True: patience.quiet, False: patience.silent_start, None: patience.start}
-            due_at = channel.taken_at + by_habit[self._is_talking.get(channel.address)]
+            due_at = channel.taken_at + by_habit[tells_ends]
         return min(due_at, channel.taken_at + patience.longest)
 
-    def _remember(self, address: Address, *, is_talking: bool) -> None:
-        if len(self._is_talking) >= MOST_REMEMBERED:
-            self._is_talking.clear()
-        if not is_talking and self._is_talking.get(address, True):
-            log.info("%s:%d tells nothing of its jobs; their ends stay unconfirmed", *address)
-        self._is_talking[address] = is_talking
+    def _remember(self, address: Address, *, tells_ends: bool) -> None:
+        if len(self._tells_ends) >= MOST_REMEMBERED:
+            self._tells_ends.clear()
+        if not tells_ends and self._tells_ends.get(address, True):
+            log.info("%s:%d does not tell the ends of its jobs; they stay unconfirmed", *address)
+        self._tells_ends[address] = tells_ends
 
     def _drop_abandoned(self, now: float) -> None:
         for token, channel in list(self._channels.items()):

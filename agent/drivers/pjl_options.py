@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from agent.document_format import media_type
 from agent.drivers.pjl_message import LANGUAGES
 from agent.model import Capabilities, JobOptions
 
@@ -92,9 +93,9 @@ def wrapped_formats(mode: str, capabilities: Capabilities) -> frozenset[str]:
     return frozenset(LANGUAGES if mode == "pjl" else ())
 
 
-def _claims(capabilities: Capabilities, media_type: str) -> bool:
-    formats = (name.partition(";")[0].strip().lower() for name in capabilities.document_formats)
-    return media_type in formats or any(WORDS[media_type].fullmatch(word) for word in capabilities.command_set)
+def _claims(capabilities: Capabilities, name: str) -> bool:
+    is_word = any(WORDS[name].fullmatch(word) for word in capabilities.command_set)
+    return is_word or name in map(media_type, capabilities.document_formats)
 
 
 def _found(options: JobOptions) -> dict[str, tuple[str, ...] | None]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from agent.document_format import media_type
 from agent.drivers.pjl_channels import BackChannels
 from agent.drivers.pjl_message import LANGUAGES, UEL, encode_head, encode_tail, is_wrapped
 from agent.drivers.pjl_options import OPTIONS, carried, settings
@@ -276,11 +277,6 @@ class _Line:
         if error := self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             raise OSError(error, os.strerror(error))
         return queued
-
-
-def media_type(document_format: str) -> str:
-    """Give the media type of a format, in lower case and without parameters."""
-    return document_format.partition(";")[0].strip().lower()
 
 
 def _head(job: Job, file: BinaryIO) -> bytes:

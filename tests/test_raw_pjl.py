@@ -74,13 +74,14 @@ def test_a_document_arrives_in_its_wrapper_and_the_printer_says_the_end(tmp_path
 def test_a_printer_that_talks_all_the_while_is_listened_to_while_a_big_document_goes_out(tmp_path: Path) -> None:
     """Both would wait for each other for ever otherwise."""
     job = a_job(written(tmp_path, bytes(20_000_000)))
-    told = b"@PJL USTATUS TIMED\r\nCODE=10001\r\n\f" * 2000
+    told = b"@PJL USTATUS TIMED\r\nCODE=10001\r\n\f" * 100
 
     def printer(sock: socket.socket) -> None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
         sock.sendall(START)
-        rest = len(encode_head(job, (), "PDF")) + 20_000_000 + len(encode_tail(job))
+        rest = len(encode_head(job, (), "PDF")) + 5_000_000 + len(encode_tail(job))
         while rest:
-            rest -= len(sock.recv(min(rest, 1_000_000)))
+            rest -= len(sock.recv(min(rest, 65_536)))
             sock.sendall(told)
         sock.sendall(END)
         read_all(sock)

@@ -169,7 +169,7 @@ def test_a_printer_that_hangs_up_while_it_stands_still_has_not_completed(bench: 
 
 
 def test_a_printer_that_breaks_off_has_not_completed(bench: Bench) -> None:
-    """Switched off, it throws away what it had; what it said before is gone with it, unless that was the end."""
+    """Switched off, it throws away what it had."""
     printer = bench.keep()
     printer.sendall(START)
     bench.read()
@@ -178,6 +178,15 @@ def test_a_printer_that_breaks_off_has_not_completed(bench: Bench) -> None:
     for _ in range(2):
         with pytest.raises(NotFoundError, match="broke before"):
             bench.read()
+
+
+def test_an_end_counts_though_the_printer_breaks_off_behind_it(bench: Bench) -> None:
+    """Its word came first."""
+    printer = bench.keep()
+    printer.sendall(START + END)
+    reset(printer)
+    printer.close()
+    assert bench.outcome() == (JobState.COMPLETED, 3)
 
 
 def test_nobody_can_tell_of_a_job_after_a_restart(bench: Bench) -> None:
@@ -205,13 +214,16 @@ def test_a_connection_that_nobody_asks_about_is_closed(bench: Bench) -> None:
     assert printer.recv(1) == b""
 
 
-def test_there_is_a_most_of_connections(bench: Bench) -> None:
-    """The one that was asked about longest ago gives way."""
-    printer = bench.keep()
+def test_there_is_a_most_of_connections(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """One that has ended gives way first, then the one that was asked about longest ago, which is told."""
+    printer, ended = bench.keep(), bench.keep("ended-1")
+    ended.close()
+    bench.read("ended-1")
     for number in range(MOST_CHANNELS):
         bench.now += 0.001
         bench.keep(f"other-{number}", ("192.0.2.8", number))
     assert printer.recv(1) == b""
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
 def test_a_printer_that_never_stops_talking_is_listened_to_in_pieces(bench: Bench) -> None:

@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from agent.drivers.pjl_message import GOODBYE
 from agent.drivers.pjl_status import Listener
@@ -63,7 +63,7 @@ class _Channel:
     taken_at: float
     changed_at: float
     asked_at: float
-    error: OSError | None = field(default=None)
+    error: OSError | None = None
 
 
 class BackChannels:
@@ -180,9 +180,12 @@ class BackChannels:
     def _make_room(self, now: float) -> None:
         self._drop_abandoned(now)
         while len(self._channels) >= MOST_CHANNELS:
-            oldest = min(self._channels, key=lambda token: self._channels[token].asked_at)
-            log.warning("more than %d printers tell of jobs at once; that of %s is lost", MOST_CHANNELS, oldest)
-            _close(self._channels.pop(oldest))
+            token, channel = min(self._channels.items(), key=lambda item: (item[1].sock is not None, item[1].asked_at))
+            if channel.sock is not None:
+                log.warning(
+                    "%d printers tell of jobs at once; what %s:%d tells is lost", MOST_CHANNELS, *channel.address
+                )
+            _close(self._channels.pop(token))
 
 
 def _drain(sock: socket.socket, listener: Listener) -> bool:

@@ -7,7 +7,6 @@ port tells nothing: it counts as online, its state is unknown, and what a print 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +17,7 @@ from agent.errors import NotFoundError, PrinterError, PrinterRejectedError
 from agent.identity import IDENTITY_CONFLICT, contradict, displaced, told_anew
 from agent.model import SLEEP_REASONS, Clock, Printer, PrinterState, Reading
 from agent.registry import Registry
+from agent.schedule import Schedule
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,9 @@ SLEEPING_SECONDS = 60.0
 IDLE_SECONDS = 30.0
 SECONDS_BY_STATE = {PrinterState.PROCESSING: 5.0, PrinterState.STOPPED: 10.0}
 LONGEST_PAUSE_SECONDS = 1.0
+TARDY_SECONDS = 1.0
+TARDY_AT_ONCE = 8
+"""Of the threads that read, so many may wait for printers that are slow or don't answer."""
 
 
 class StatusSource(Protocol):
@@ -45,8 +48,8 @@ class StatusSource(Protocol):
 class StatusPoller:
     """Keeps the registry's picture of every printer fresh.
 
-    `step` reads the one printer that is most overdue, and may be run by a few threads at once: a printer is read by one
-    of them at a time, and one that hangs holds up one of them only.
+    `step` reads the one printer that is most overdue, and may be run by many threads at once: a printer is read by one
+    of them at a time, and printers that are slow or dead hold up some of them only.
 
     Args:
         registry: whose printers are read.
@@ -67,51 +70,45 @@ class StatusPoller:
         self._source_for = source_for
         self._now = now
         self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._due: dict[str, float] = {}
-        self._reading: set[str] = set()
         self._refusing: set[str] = set()
+        self._schedule = Schedule(tardy_at_once=TARDY_AT_ONCE, monotonic=monotonic)
 
     def step(self) -> float:
         """Read the printer that is due; gives the seconds until another is."""
-        printer = self._claim()
-        if printer is None:
-            return self._pause()
+        self._schedule.keep(printer.id for printer in self._registry.printers())
+        printer_id = self._schedule.claim(otherwise_seconds=IDLE_SECONDS)
+        if printer_id is None:
+            return min(self._schedule.seconds_to_next(), LONGEST_PAUSE_SECONDS)
+        updated, begin = None, self._monotonic()
         try:
-            change = self._read(printer)
+            updated = self._update(printer_id)
         finally:
-            self._release(printer.id)
-        self._apply(printer, change)
+            if updated is None:  # forgotten in the meantime, or a mistake of ours: not due again at once
+                self._schedule.release(printer_id)
+            else:
+                is_tardy = updated.misses > 0 or self._monotonic() - begin > TARDY_SECONDS
+                self._schedule.release(printer_id, pause_seconds=pause_after(updated), is_tardy=is_tardy)
         return 0.0
 
     def poll_soon(self, printer_id: str) -> None:
         """Have a printer read at the next step."""
-        with self._lock:
-            self._due[printer_id] = self._monotonic()
+        self._schedule.hurry(printer_id)
 
-    def _claim(self) -> Printer | None:
-        """Take the printer that is most overdue; should its read fail badly, it is not due again at once."""
-        present = self._monotonic()
-        with self._lock:
-            printers = {printer.id: printer for printer in self._registry.printers()}
-            self._due = {printer_id: self._due.get(printer_id, present) for printer_id in printers}
-            free = (printer_id for printer_id in printers if printer_id not in self._reading)
-            first = min(free, key=self._due.__getitem__, default=None)
-            if first is None or self._due[first] > present:
-                return None
-            self._reading.add(first)
-            self._due[first] = present + IDLE_SECONDS
-            return printers[first]
+    def _update(self, printer_id: str) -> Printer | None:
+        """Read a printer and enter what was read; None where it was forgotten in the meantime.
 
-    def _release(self, printer_id: str) -> None:
-        with self._lock:
-            self._reading.discard(printer_id)
-
-    def _pause(self) -> float:
-        with self._lock:
-            free = (due for printer_id, due in self._due.items() if printer_id not in self._reading)
-            due = min(free, default=float("inf"))
-        return max(0.0, min(due - self._monotonic(), LONGEST_PAUSE_SECONDS))
+        What was read at an address that the printer has left is not entered.
+        """
+        try:
+            printer = self._registry.find(printer_id)
+            change = self._read(printer)
+            updated = self._registry.update(
+                printer_id, lambda known: change(known) if known.host == printer.host else known
+            )
+        except NotFoundError:
+            return None
+        _log_change(printer, updated)
+        return updated
 
     def _read(self, printer: Printer) -> Callable[[Printer], Printer]:
         """Read a printer; gives the change that follows."""
@@ -137,17 +134,6 @@ class StatusPoller:
         if printer.id not in self._refusing:
             self._refusing.add(printer.id)
             log.warning("%s (%s): its status may not be read (credentials_file?): %s", printer.id, printer.label, error)
-
-    def _apply(self, read: Printer, change: Callable[[Printer], Printer]) -> None:
-        """Enter what was read, unless the printer was moved or forgotten in the meantime."""
-        try:
-            updated = self._registry.update(read.id, lambda known: change(known) if known.host == read.host else known)
-        except NotFoundError:
-            return
-        _log_change(read, updated)
-        with self._lock:
-            if self._due.get(read.id, 0.0) > self._monotonic():
-                self._due[read.id] = self._monotonic() + pause_after(updated)
 
 
 def pause_after(printer: Printer) -> float:

@@ -30,6 +30,7 @@ PURE = (
         "mqtt_message.py",
         "networks.py",
         "pin.py",
+        "schedule.py",
     ),
     (
         "clock_watch.py",

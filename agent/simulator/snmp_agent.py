@@ -8,6 +8,7 @@ import socket
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate
 
 from agent.drivers.snmp_message import (
     NO_SUCH_NAME,
@@ -20,6 +21,7 @@ from agent.drivers.snmp_message import (
     Version,
     encode_response,
     encode_value,
+    encode_varbinds,
     parse_message,
 )
 from agent.errors import PrinterProtocolError
@@ -29,6 +31,9 @@ log = logging.getLogger(__name__)
 LARGEST_ANSWER = 1472
 LARGEST_REQUEST = 65_535
 MOST_REPETITIONS = 100
+LONGER_LENGTHS = 8
+"""What the lengths of a message can grow by when it is filled."""
+
 WAKE_SECONDS = 0.5
 
 Cells = Mapping[Oid, bytes]
@@ -62,15 +67,10 @@ def _answer_all(request: Message, bound: list[Cell], largest: int) -> bytes:
 
 def _answer_bulk(request: Message, cells: Cells, largest: int) -> bytes:
     """Give as many repetitions as fit."""
-    bound: list[Cell] = []
-    response = encode_response(request, bound)
-    for cell in _bulk(request, cells):
-        bound.append(cell)
-        longer = encode_response(request, bound)
-        if len(longer) > largest:
-            break
-        response = longer
-    return response
+    room = largest - len(encode_response(request, ())) - LONGER_LENGTHS
+    bound = list(_bulk(request, cells))
+    sizes = accumulate(len(encode_varbinds([cell])) for cell in bound)
+    return encode_response(request, bound[: bisect_right(list(sizes), room)])
 
 
 def _bulk(request: Message, cells: Cells) -> Iterator[Cell]:
@@ -82,6 +82,8 @@ def _bulk(request: Message, cells: Cells) -> Iterator[Cell]:
     for _ in range(min(request.error_index, MOST_REPETITIONS)):
         found = [_next(name, names, cells) for name in repeated]
         yield from found
+        if all(value in _ABSENT for _, value in found):
+            return
         repeated = [name for name, _ in found]
 
 

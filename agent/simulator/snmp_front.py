@@ -65,18 +65,24 @@ class SnmpFront:
         self._agent.stop()
 
     def _cells(self) -> dict[Oid, bytes]:
-        status = self._engine.status()
         ticks = int((time.monotonic() - self._started_at) * 100)
         return {
             mib.SYS_UP_TIME: encode_integer(ticks % 2**32, Tag.TIME_TICKS),
-            **dict(_identity_cells(self._engine.identity, self._engine.capabilities().command_set)),
-            **dict(_status_cells(status)),
-            **dict(_supply_cells(status.supplies)),
-            **dict(_alert_cells(status.state_reasons)),
+            **printer_cells(self._engine.identity, self._engine.status(), self._engine.capabilities().command_set),
         }
 
 
 Cell = tuple[Oid, bytes]
+
+
+def printer_cells(identity: Identity, status: PrinterStatus, command_set: tuple[str, ...]) -> dict[Oid, bytes]:
+    """Give the values of a printer, but for sysUpTime, in BER by name."""
+    return {
+        **dict(_identity_cells(identity, command_set)),
+        **dict(_status_cells(status)),
+        **dict(_supply_cells(status.supplies)),
+        **dict(_alert_cells(status.state_reasons)),
+    }
 
 
 def _octets(words: str | None) -> bytes:

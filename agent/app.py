@@ -183,5 +183,4 @@ def _log_to_standard_error(level: str) -> None:
     """Log one line an event; the service manager adds the time, a terminal gets it from us."""
     prefix = "" if "JOURNAL_STREAM" in os.environ else "%(asctime)s "
     logging.basicConfig(level=level.upper(), format=f"{prefix}%(levelname)s %(message)s", force=True)
-    for library in ("urllib3", "zeroconf"):
-        logging.getLogger(library).setLevel(logging.ERROR)  # they tell of hostile peers and lost networks in tracebacks
+    logging.getLogger("zeroconf").setLevel(logging.ERROR)  # it tells of lost networks in tracebacks

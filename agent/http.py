@@ -1,45 +1,33 @@
-"""Speak HTTP: the only file that knows requests and urllib3.
+"""Speak HTTP: the only file that knows requests; the limits of a connection are in `agent.http_connection`.
 
-A printer can hold its peer in three ways, and each has a limit here: it takes the document slowly (it is out of
-paper: patience, with a beat), it answers slowly (one deadline for the whole answer, however it drips), it answers
-without end (a limit of decoded bytes). What failed is told as one of two errors, because a caller has one question:
-may some of the request have arrived?
+What failed is told as one of two errors, because a caller has one question: may some of the request have arrived?
 """
 
 from __future__ import annotations
 
 import functools
-import http.client
-import io
-import socket
 import ssl
 import sys
-import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError as Urllib3Error
 from urllib3.exceptions import InsecureRequestWarning, NewConnectionError
 
 from agent import __version__
 from agent.errors import AnswerLostError, ConnectFailedError, TransportError
+from agent.http_connection import limited
 from agent.upload import BLOCK_BYTES, Upload
 
 DEFAULT_LIMIT_BYTES = 4_194_304
-STALL_SECONDS = 300.0
-"""How long a peer may take none of a body: a printer that is out of paper stops reading."""
-BEAT_SECONDS = 5.0
-SHORTEST_WAIT_SECONDS = 0.001
 MESSAGE_LIMIT = 200
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -194,10 +182,10 @@ def _session(verify: bool | Path, proxy: str | None) -> requests.Session:
         warnings.filterwarnings("ignore", category=InsecureRequestWarning)
     adapter = HTTPAdapter()
     context = _lenient_context() if verify is False else None
-    adapter.poolmanager = _limited(urllib3.PoolManager(blocksize=BLOCK_BYTES, ssl_context=context))
+    adapter.poolmanager = limited(urllib3.PoolManager(blocksize=BLOCK_BYTES, ssl_context=context))
     if proxy is not None:
         session.proxies = {"http": proxy, "https": proxy}
-        _limited(adapter.proxy_manager_for(proxy, blocksize=BLOCK_BYTES))
+        limited(adapter.proxy_manager_for(proxy, blocksize=BLOCK_BYTES))
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
@@ -222,7 +210,7 @@ def _read(response: requests.Response, limit_bytes: int) -> bytes:
 
 
 def _is_unconnected(exc: Exception) -> bool:
-    """Whether the connection itself failed, as `_Patient.connect` says it, however deep that was wrapped."""
+    """Whether the connection itself failed, as `PatientConnection.connect` says it, however deep that was wrapped."""
     cause: object = exc.args[0] if exc.args else None
     return isinstance(exc, requests.ConnectTimeout) or isinstance(getattr(cause, "reason", cause), NewConnectionError)
 
@@ -243,125 +231,3 @@ def _first_cause(exc: BaseException, before: BaseException | None) -> str:
         exc = below
     text = "".join(letter for letter in str(exc) if letter.isprintable())[:MESSAGE_LIMIT]
     return text or type(exc).__name__
-
-
-class _TimedReader(io.RawIOBase):
-    """What a socket receives until a deadline: the standard library's limit holds for each piece, never the whole.
-
-    `watch` is called while nothing comes, ever more rarely, and with each piece that comes.
-    """
-
-    def __init__(self, sock: socket.socket, *, seconds: float, watch: Callable[[socket.socket], None]) -> None:
-        self._sock = sock
-        self._hold = sock.makefile("rb", buffering=0)  # keeps the socket open until the answer is closed
-        self._deadline = time.monotonic() + seconds
-        self._watch = watch
-        self._pause_seconds = SHORTEST_WAIT_SECONDS
-
-    def readable(self) -> bool:
-        """Say yes."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Receive into `buffer`; TimeoutError when the deadline has passed."""
-        while (left := self._deadline - time.monotonic()) > 0:
-            self._sock.settimeout(min(left, self._pause_seconds))
-            try:
-                count = self._sock.recv_into(buffer)
-            except TimeoutError:
-                self._pause_seconds = min(2 * self._pause_seconds, BEAT_SECONDS)
-                self._watch(self._sock)
-            else:
-                self._watch(self._sock)
-                return count
-        raise TimeoutError("the answer took too long")
-
-    def close(self) -> None:
-        """Let go of the socket."""
-        self._hold.close()
-        super().close()
-
-
-@dataclass(frozen=True, slots=True)
-class _TimedSocket:
-    """The one method of a socket that `http.client.HTTPResponse` calls."""
-
-    reader: _TimedReader
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self.reader)
-
-
-class _Patient(HTTPConnection):
-    """A connection with the limits of this file; urllib3 has no other place for them than a subclass."""
-
-    _beat: Callable[[], None] = staticmethod(lambda: None)
-    _watch: Callable[[socket.socket], None] = staticmethod(lambda _sock: None)
-    _is_used = False
-
-    def connect(self) -> None:
-        """Connect; every failure, of the TLS handshake and the proxy as well, is NewConnectionError."""
-        self.response_class = http.client.HTTPResponse
-        self._is_used = False
-        try:
-            super().connect()
-        except (OSError, http.client.HTTPException, Urllib3Error) as exc:
-            raise NewConnectionError(self, str(exc)) from exc
-
-    def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
-        """Send a request; a document never rides on a kept connection, whose death would leave its fate unknown."""
-        self._beat, self._watch = staticmethod(lambda: None), staticmethod(lambda _sock: None)
-        if isinstance(body, Upload):
-            self._beat, self._watch = body.on_progress, body.watch
-            if self._is_used:
-                self.close()
-        super().request(method, url, body, *args, **kwargs)
-
-    def send(self, data: Any) -> None:
-        """Send `data`, waiting as long as the peer takes some of it every now and then."""
-        if self.sock is None:
-            self.connect()
-        _send_patiently(self.sock, data, self._beat)
-
-    def getresponse(self) -> Any:
-        """Read the head of the answer, with one deadline for the head and the body together."""
-        self._is_used = True
-        seconds = cast("float", self.timeout)
-
-        def timed(sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
-            reader = _TimedReader(sock, seconds=seconds, watch=self._watch)
-            return http.client.HTTPResponse(cast("socket.socket", _TimedSocket(reader)), *args, **kwargs)
-
-        self.response_class = cast("type[http.client.HTTPResponse]", timed)
-        return super().getresponse()
-
-
-class _PatientTls(_Patient, HTTPSConnection):
-    """The same over TLS."""
-
-
-class _PlainPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Patient
-
-
-class _TlsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _PatientTls
-
-
-def _limited(manager: urllib3.PoolManager) -> urllib3.PoolManager:
-    manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
-    return manager
-
-
-def _send_patiently(sock: socket.socket, data: bytes, beat: Callable[[], None]) -> None:
-    view = memoryview(data)
-    sock.settimeout(BEAT_SECONDS)
-    stalled_at = time.monotonic() + STALL_SECONDS
-    while view:
-        try:
-            view = view[sock.send(view) :]
-            stalled_at = time.monotonic() + STALL_SECONDS
-        except TimeoutError:
-            beat()
-            if time.monotonic() > stalled_at:
-                raise

@@ -150,6 +150,14 @@ def test_a_short_body_is_a_lost_answer(client: HttpClient) -> None:
         client.request("GET", url)
 
 
+@pytest.mark.parametrize("chunk", [b"-1\r\n", b"-5\r\n", b"5" * 70_000])
+def test_a_chunk_of_no_size_is_a_lost_answer(chunk: bytes, client: HttpClient) -> None:
+    """It would have all that ever comes read into the memory at once."""
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk + bytes(100_000)
+    with scripted(answering(answer)) as url, pytest.raises(AnswerLostError):
+        client.request("GET", url)
+
+
 def test_what_is_no_http_is_a_lost_answer(client: HttpClient) -> None:
     """Garbage is told short and printable."""
     with scripted(answering(b"\x00\x1b[2Jgarbage" * 50 + b"\r\n\r\n")) as url, pytest.raises(AnswerLostError) as caught:

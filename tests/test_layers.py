@@ -77,13 +77,16 @@ OUTSIDE = (
         "credentials.py",
         "drivers/pjl_channels.py",
         "hardware.py",
-        "http.py",
+        "http_connection.py",
         "loop.py",
         "spool_documents.py",
         "store.py",
         "systemd.py",
     ),
-    ("config.py",),
+    (
+        "config.py",
+        "http.py",
+    ),
 )
 # What keeps state or speaks a protocol, on top of those.
 PARTS = (
@@ -196,7 +199,7 @@ DOORS = {
     "requests": ("http.py",),
     "sqlite3": ("store.py",),
     "tomli": ("config.py",),
-    "urllib3": ("http.py",),
+    "urllib3": ("http.py", "http_connection.py"),
     "zeroconf": ("mdns.py",),
 }
 

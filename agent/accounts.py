@@ -139,6 +139,10 @@ class Accounts:
         """Count a job that is accepted, within its transaction."""
         self._add(publisher, Usage(jobs=1, bytes=size))
 
+    def charge_bytes(self, publisher: str, size: int) -> None:
+        """Count what a document that was fetched has beyond what its ticket told."""
+        self._add(publisher, Usage(bytes=size))
+
     def note_end(self, job: Job) -> None:
         """Put an ended job into the account and count its pages, within the transaction that ends it."""
         self._store.write(ADD_TO_ACCOUNT, _columns(job))

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 DISPATCHERS = 8
 POLLERS = 16
+FETCHERS = 4
 DISCOVERERS = CONTROLLERS = 2
 RELAY_GATHER_SECONDS = 0.01
 TICK_SECONDS = 1.0
@@ -70,7 +71,9 @@ def _start(parts: Parts) -> dict[str, Loop]:
     parts.ticket_inbox.on_arrival = loops["intake"].wake
     parts.command_inbox.on_arrival = loops["commands"].wake
     dispatchers = [loop for name, loop in loops.items() if name.startswith("dispatcher")]
-    parts.spool.on_work = parts.dispatcher.on_work = lambda: wake_one(dispatchers)
+    fetchers = [loop for name, loop in loops.items() if name.startswith("fetch")]
+    parts.spool.on_work = parts.dispatcher.on_work = parts.fetcher.on_arrival = lambda: wake_one(dispatchers)
+    parts.spool.incoming.on_work = lambda: wake_one(fetchers)
     for loop in loops.values():
         loop.start()
     parts.control_session.start()
@@ -86,6 +89,7 @@ def _loops(parts: Parts) -> Iterator[Loop]:
     yield from (Loop(f"status-{number}", parts.status.step) for number in range(POLLERS))
     yield Loop("intake", parts.intake.step)
     yield Loop("commands", parts.commands.step)
+    yield from (Loop(f"fetch-{number}", parts.fetcher.step) for number in range(FETCHERS))
     yield from (Loop(f"dispatcher-{number}", parts.dispatcher.step) for number in range(DISPATCHERS))
     yield Loop("spool", parts.spool.step)
     yield Loop("relay", parts.relay.step, gather_seconds=RELAY_GATHER_SECONDS)
@@ -114,8 +118,9 @@ def _stop(parts: Parts, loops: dict[str, Loop]) -> None:
         notifier().stopping,
         parts.tickets.stop,
         parts.control.close,
+        parts.fetcher.close,
         lambda: _end(loops, "intake", "commands", "control", "mdns", "discovery", "status"),
-        lambda: _end(loops, "dispatcher", "spool", seconds=FINISH_SECONDS),
+        lambda: _end(loops, "dispatcher", "fetch", "spool", seconds=FINISH_SECONDS),
         lambda: _end(loops, "cloud"),
         parts.cloud.close,
         lambda: _end(loops, "relay"),

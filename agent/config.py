@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import tomli
 
 from agent.config_schema import SECTIONS, TABLES, Config, PrinterConfig, UserConfig
+from agent.document_reference import canonical_host
 from agent.endpoints import DRIVERS_BY_SCHEME
 from agent.errors import ConfigError
 from agent.hardware import hardware_id
@@ -180,6 +181,7 @@ class _Reader:
             path=self._path,
         )
         self._check_networks(config)
+        self._check_hosts(config)
         self._check_needs(config)
         if config.spool.max_job_bytes > config.spool.max_bytes:
             problem = f"{config.spool.max_job_bytes} is more than all jobs may take, spool.max_bytes"
@@ -235,6 +237,13 @@ class _Reader:
                 ipaddress.IPv4Network(subnet)
             except ValueError as error:
                 raise self._error("discovery.subnets", f"{subnet!r}: {error}") from error
+
+    def _check_hosts(self, config: Config) -> None:
+        for host in config.fetch.allowed_hosts:
+            try:
+                canonical_host(host)
+            except ValueError:
+                raise self._error("fetch.allowed_hosts", f"{host!r} is neither a name nor an address") from None
 
     def _check_needs(self, config: Config) -> None:
         for section, key, only, needed in NEEDS:

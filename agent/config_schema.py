@@ -13,6 +13,7 @@ ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 DAY = 86_400
 FILTER_PATTERN = r"#|(\+|[^#+/]*)(/(\+|[^#+/]*))*(/#)?"
 PLACE_PATTERN = r"[^\s/]+"
+HOST_PATTERN = r"[A-Za-z0-9_.:-]+"
 MIB = 1_048_576
 COUNT_MAX = 1_000_000_000
 AS_EVERYBODY = "that of `[limits]`"
@@ -147,6 +148,23 @@ class AccountConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class FetchConfig:
+    """Documents that a ticket names by their URL."""
+
+    allowed_hosts: tuple[str, ...] = _key(
+        (),
+        "names and addresses of the hosts that documents are fetched from, on any port; each may be private, but this"
+        " box and its link (loopback, link-local) only where the very address is listed",
+        pattern=HOST_PATTERN,
+        default_text="none: tickets with a URL are refused",
+    )
+    max_bytes: int = _key(
+        100 * MIB, "bytes that a fetched document may have; spool.max_job_bytes holds too", low=1024, high=1 << 40
+    )
+    ca_file: Path | None = _key(None, "certificates to trust", default_text="the system's")
+
+
+@dataclass(frozen=True, slots=True)
 class PrinterConfig:
     """One `[[printer]]`: which printer it is, and what to do differently for it."""
 
@@ -192,6 +210,7 @@ class Config:
     mqtt: MqttConfig = MqttConfig()
     printos: PrintosConfig = PrintosConfig()
     spool: SpoolConfig = SpoolConfig()
+    fetch: FetchConfig = FetchConfig()
     limits: LimitsConfig = LimitsConfig()
     account: AccountConfig = AccountConfig()
     printers: tuple[PrinterConfig, ...] = ()
@@ -238,6 +257,7 @@ SECTIONS: dict[str, type] = {
     "mqtt": MqttConfig,
     "printos": PrintosConfig,
     "spool": SpoolConfig,
+    "fetch": FetchConfig,
     "limits": LimitsConfig,
     "account": AccountConfig,
 }

@@ -17,6 +17,9 @@ AgentError
 │   ├── CloudUnreachableError  try again, with back-off
 │   ├── SessionExpiredError    log in and retry once
 │   └── CloudRefusedError      tell a person: PrintOS will say the same again
+├── FetchError                 a document that a ticket names by its URL did not come
+│   ├── FetchDelayedError      try again, with back-off
+│   └── FetchFailedError       do not try again
 ├── BrokerUnreachableError     nothing was published: wait for the next connection
 ├── TransportError             what an HTTP exchange came to, for a driver to translate
 │   ├── ConnectFailedError     nothing was sent
@@ -148,6 +151,34 @@ class CloudRefusedError(CloudError):
     def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+
+class FetchError(AgentError):
+    """Raised when the document of a URL did not come; the message names its host, and neither path nor query."""
+
+
+class FetchDelayedError(FetchError):
+    """Raised when it may come another time: try again with back-off.
+
+    Attributes:
+        retry_after_seconds: the pause that the server asked for, None where it named none.
+    """
+
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class FetchFailedError(FetchError):
+    """Raised when it would not come another time either.
+
+    Attributes:
+        reasons: the state-reasons keywords that tell why, such as `agent-document-mismatch`.
+    """
+
+    def __init__(self, message: str, *, reasons: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.reasons = reasons
 
 
 class BrokerUnreachableError(AgentError):

@@ -70,6 +70,7 @@ class Health:
             "capabilities": {
                 "destinations": list(DESTINATIONS),
                 "max_job_bytes": self._config.spool.max_job_bytes,
+                "document_url": bool(self._config.fetch.allowed_hosts),
                 "retain_final_jobs": self._config.mqtt.retain_final_jobs,
                 "printos_dialect": self._config.printos.dialect,
             },
@@ -169,7 +170,8 @@ def memory_bytes() -> int:
 
 
 def _spool_facts(config: Config, tally: Tally) -> dict[str, int]:
-    return {"used_bytes": tally.document_bytes, "max_bytes": config.spool.max_bytes}
+    used = {"used_bytes": tally.document_bytes, "max_bytes": config.spool.max_bytes}
+    return {**used, "incoming": tally.incoming}
 
 
 def _broker_address(config: Config) -> str:

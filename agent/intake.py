@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from agent.answers import Answers
+from agent.document_reference import Reference
 from agent.errors import AgentError, ConflictError, NotFoundError, StorageError, TicketError
+from agent.fetch_policy import FetchPolicy
 from agent.inbox import Inbox
 from agent.loop import LONGEST_WAIT_SECONDS, backoff
 from agent.model import Clock, Printer
 from agent.mqtt_message import ConnectInfo, Inbound
 from agent.spool import Spool
 from agent.spool_deliveries import Delivery
-from agent.ticket import ParsedTicket, digest_parts, parse_ticket
+from agent.ticket import ParsedTicket, parse_ticket
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Intake:
         *,
         spool: Spool,
         answers: Answers,
+        fetch_policy: FetchPolicy,
         find_printer: Callable[[str], Printer],
         base_topic: str,
         inbox: Inbox,
@@ -52,6 +54,7 @@ class Intake:
     ) -> None:
         self._spool = spool
         self._answers = answers
+        self._fetch_policy = fetch_policy
         self._find_printer = find_printer
         self._base_topic = base_topic
         self._inbox = inbox
@@ -146,9 +149,11 @@ class Intake:
             topic_printer=topic_printer,
             topic_user=topic_user,
         )
-        digest = digest_parts(parsed.ticket, hashlib.sha256(parsed.document).digest())
+        digest = parsed.digest_parts()
         if message.retain and self._spool.knows(parsed.ticket.id, digest):
             return
+        if isinstance(parsed.document, Reference) and not self._spool.knows(parsed.ticket.id, digest):
+            self._check_reference(parsed, parsed.document)
         printer = self._printer_of(parsed)
         left = message.message_expiry
         try:
@@ -169,6 +174,12 @@ class Intake:
             raise _refusal(parsed, error, "agent-conflict") from error
         if accepted.is_new:
             log.info("job %s: accepted for %s (%s)", accepted.job.id, printer.id, printer.label)
+
+    def _check_reference(self, parsed: ParsedTicket, reference: Reference) -> None:
+        try:
+            self._fetch_policy.check(reference)
+        except TicketError as error:
+            raise _refusal(parsed, error, error.reason) from error
 
     def _place(self, topic: str) -> tuple[str | None, str | None]:
         """Give the printer and the user that a topic names."""

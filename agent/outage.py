@@ -20,6 +20,7 @@ from typing import Literal
 from agent.clock_watch import ClockWatch
 from agent.config_schema import SpoolConfig
 from agent.model import Clock, Job, JobState
+from agent.spool_rows import incoming_reasons, other_reasons
 from agent.spool_table import JobTable
 from agent.store import Row, Store
 
@@ -29,7 +30,8 @@ Consequence = Literal["hold", "drop"]
 
 SCHEMA = ("CREATE TABLE alive (what TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID",)
 NOTE = "INSERT OR REPLACE INTO alive VALUES (?, ?)"
-WAITING = "SELECT * FROM jobs WHERE state = 3 AND stage = 'received' ORDER BY seq"
+WAITING = """
+    SELECT * FROM jobs WHERE state = 3 AND stage = 'received' OR state = 4 AND stage = 'incoming' ORDER BY seq"""
 AGENT_AWAY = "it waited here while the agent was not running"
 LINK_AWAY = "it waited at the broker while the agent was not connected"
 
@@ -84,7 +86,8 @@ class Outages:
     def begin(self) -> None:
         """Keep back what waits from before this start until it is known how long the agent was away."""
         if self._policy != "print" and self._alive_at is not None:
-            self._waiting = {row["seq"]: row["revision"] for row in self._store.query(WAITING)}
+            rows = self._store.query(WAITING)
+            self._waiting = {row["seq"]: row["revision"] for row in rows if not other_reasons(row)}
             self._table.kept_back = max(self._waiting, default=0)
             self.step()
 
@@ -136,7 +139,7 @@ class Outages:
         return self._table.change(
             row,
             state=JobState.PENDING_HELD,
-            state_reasons=("agent-held-after-outage",),
+            state_reasons=(*incoming_reasons(row), "agent-held-after-outage"),
             message=f"{why}; release it, or cancel it",
         )
 

@@ -2,6 +2,7 @@
 
 LAN  -> Browser, sweep -> Discovery -> Registry <- StatusPoller
 MQTT -> Intake -> Spool -> Dispatcher -> drivers -> printer
+web -> Fetcher -> Spool
 Spool, Registry -> Outbox -> Relay -> MQTT          Registry -> Cloud -> PrintOS
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
+from functools import cache, partial
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -23,8 +25,12 @@ from agent.control import ControlServer
 from agent.credentials import CredentialStore, load_seal_key
 from agent.discovery import Discovery, Sightings
 from agent.dispatcher import Dispatcher
+from agent.download import resolve, trusted
 from agent.drivers.choose import Drivers
 from agent.drivers.probe import Prober
+from agent.fetch import Fetcher
+from agent.fetch_policy import FetchPolicy
+from agent.fetch_transfer import Transfer
 from agent.health import Health
 from agent.identity import IDENTITY_CONFLICT
 from agent.inbox import Inbox
@@ -68,6 +74,7 @@ class Parts:
             accounts=accounts,
         )
         self._build_lan(config)
+        self._build_fetch(config)
         self._build_cloud(config)
         self._build_mqtt(config)
         self._build_control(config)
@@ -110,6 +117,17 @@ class Parts:
             beat=beat,
         )
         self.registry.on_online = self.dispatcher.printer_is_back
+
+    def _build_fetch(self, config: Config) -> None:
+        limit_bytes = min(config.fetch.max_bytes, config.spool.max_job_bytes)
+        self.fetch_policy = FetchPolicy(config.fetch.allowed_hosts, limit_bytes=limit_bytes)
+        transfer = Transfer(
+            policy=self.fetch_policy,
+            resolve=resolve,
+            trust=cache(partial(trusted, config.fetch.ca_file)),
+            documents=self.spool.incoming,
+        )
+        self.fetcher = Fetcher(documents=self.spool.incoming, transfer=transfer, beat=beat)
 
     def _build_cloud(self, config: Config) -> None:
         self.cloud = Cloud(
@@ -169,6 +187,7 @@ class Parts:
         self.intake = Intake(
             spool=self.spool,
             answers=answers,
+            fetch_policy=self.fetch_policy,
             find_printer=self.discovery.find,
             base_topic=base,
             inbox=self.ticket_inbox,

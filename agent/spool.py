@@ -22,8 +22,9 @@ from agent import spool_commands
 from agent.accounts import Accounts
 from agent.clock_watch import ClockWatch
 from agent.config_schema import SpoolConfig
+from agent.document_reference import Reference
 from agent.errors import StorageError
-from agent.model import Clock, Job, JobState, Ticket
+from agent.model import Clock, Job, Ticket
 from agent.outage import Consequence, Outages
 from agent.outbox import Outbox
 from agent.pin import hash_pin
@@ -31,9 +32,10 @@ from agent.spool_ages import Ages
 from agent.spool_attempts import Attempts
 from agent.spool_deliveries import Deliveries, Delivery
 from agent.spool_documents import Documents
+from agent.spool_incoming import IncomingDocuments
 from agent.spool_news import JobNews
 from agent.spool_room import Room
-from agent.spool_rows import SCHEMA, columns_of_ticket, columns_of_time
+from agent.spool_rows import JOB_INCOMING, SCHEMA, columns_of_ticket, columns_of_time, other_reasons
 from agent.spool_table import JobTable, Tally, read_job, read_jobs, read_tally
 from agent.spool_upkeep import end_without_document, recover
 from agent.store import Row, Store
@@ -54,6 +56,7 @@ class Spool:
 
     Attributes:
         attempts: the dispatcher's side of it.
+        incoming: the fetchers' side of it.
         accounts: who printed what, and the limits of publishers.
         outages: what becomes of jobs that waited through an outage.
         on_work: called after the commit of whatever a dispatcher may want to look at: a job that is new, released, to
@@ -100,6 +103,14 @@ class Spool:
             limits=limits,
         )
         self.attempts = Attempts(store=store, table=self._table)
+        self.incoming = IncomingDocuments(
+            store=store,
+            table=self._table,
+            documents=self._documents,
+            room=self._room,
+            charge=self.accounts.charge_bytes,
+            monotonic=monotonic,
+        )
         self._digest_key = b""
         self.on_work: Callable[[], None] = _nobody_works
 
@@ -120,13 +131,13 @@ class Spool:
             end_without_document(self._table, self._documents.names())
         self._digest_key = self._store.query("SELECT value FROM spool_keys WHERE name = 'digest'")[0]["value"]
         rows = self._store.query("SELECT file FROM jobs WHERE file IS NOT NULL")
-        self._documents.sweep(frozenset(row["file"] for row in rows))
+        self._documents.sweep(frozenset(row["file"] for row in rows) | self.incoming.files())
         self.outages.begin()
 
     def accept(
         self,
         ticket: Ticket,
-        document: bytes | Path,
+        document: bytes | Path | Reference,
         *,
         printer_id: str,
         document_format: str,
@@ -142,7 +153,7 @@ class Spool:
 
         Args:
             ticket: what was asked for.
-            document: the bytes, or a file to copy.
+            document: the bytes, a file to copy, or where it is to be fetched from.
             printer_id: the registry's id.
             document_format: the MIME media type.
             digest_parts: what tells this ticket from another, such as the whole message; kept as a keyed hash.
@@ -163,19 +174,18 @@ class Spool:
         with self._store.transaction():
             if (known := self._deliveries.known(ticket.id, digest, delivery)) is not None:
                 return self._accept_again(known, delivery, response_topic, correlation_data)
-        size = self._documents.size(document)
+        size = document.size or 0 if isinstance(document, Reference) else self._documents.size(document)
         if publisher is not None:
             self.accounts.check(publisher, size=size, copies=ticket.options.copies, job_id=ticket.id)
         self._room.check(size, job_id=ticket.id)
-        file, size = self._documents.write(document)
+        kept = self._keep(document)
         columns = {
-            **columns_of_ticket(ticket),
+            **columns_of_ticket(ticket, *([JOB_INCOMING] if isinstance(document, Reference) else [])),
+            **kept,
             **columns_of_time(ticket, now=self._now(), is_dated=self._table.judged_at() > 0, expires_at=expires_at),
             "id": ticket.id or f"job-{secrets.token_hex(8)}",
             "printer_id": printer_id,
             "format": document_format,
-            "size": size,
-            "file": file,
             "digest": digest,
             "pin_hash": None if ticket.pin is None else hash_pin(ticket.pin),
             "response_topic": response_topic,
@@ -183,12 +193,12 @@ class Spool:
             "publisher": publisher,
         }
         with self._store.transaction():
-            self._store.on_rollback(partial(self._discard, file))
+            self._store.on_rollback(partial(self._discard, kept["file"]))
             self._store.before_commit(self._documents.sync)
             if (known := self._deliveries.known(ticket.id, digest, delivery)) is not None:  # another thread was faster
-                self._store.on_commit(partial(self._discard, file))
+                self._store.on_commit(partial(self._discard, kept["file"]))
                 return self._accept_again(known, delivery, response_topic, correlation_data)
-            job = self._insert(columns, after_outage)
+            job = self._insert(columns, document, after_outage)
             self._deliveries.open(delivery, digest, job.id)
             return Accepted(job, is_new=True)
 
@@ -284,12 +294,24 @@ class Spool:
             self.on_work()
         return seconds
 
-    def _insert(self, columns: dict[str, Any], after_outage: Consequence | None) -> Job:
+    def _keep(self, document: bytes | Path | Reference) -> dict[str, Any]:
+        """Write a document and give the columns that tell of it; one that is elsewhere is written when it has come."""
+        if isinstance(document, Reference):
+            return {"file": None, "size": document.size or 0, "stage": "incoming"}
+        file, size = self._documents.write(document)
+        return {"file": file, "size": size, "stage": "received"}
+
+    def _insert(
+        self, columns: dict[str, Any], document: bytes | Path | Reference, after_outage: Consequence | None
+    ) -> Job:
         job = self._table.insert(columns)
+        if isinstance(document, Reference):
+            self.incoming.add(job, document)
         if columns["publisher"] is not None:
             self.accounts.charge(columns["publisher"], columns["size"])
-        if after_outage is not None and job.state is JobState.PENDING:
-            job = self.outages.settle(self._table.row(job.id), after_outage)
+        row = self._table.row(job.id)
+        if after_outage is not None and not other_reasons(row):
+            job = self.outages.settle(row, after_outage)
         else:
             self._news.tell(job)
         if not job.state.is_final:
@@ -316,7 +338,9 @@ class Spool:
     def _announce_work(self) -> None:
         self.on_work()
 
-    def _discard(self, file: str) -> None:
+    def _discard(self, file: str | None) -> None:
+        if file is None:
+            return
         try:
             self._documents.remove(file)
         except StorageError as exc:

@@ -20,7 +20,7 @@ PAUSE_SECONDS = 30.0
 KEPT_BACK_PAUSE_SECONDS = 2.0
 
 OVERDUE = """
-    SELECT * FROM jobs WHERE state <= 4 AND stage = 'received'
+    SELECT * FROM jobs WHERE state <= 4 AND stage IN ('incoming', 'received')
     AND (expires_at <= :at OR received_at <= :oldest AND NOT is_undated) ORDER BY seq"""
 FORGETTABLE = "SELECT * FROM jobs WHERE updated_at <= :oldest AND state >= 7 ORDER BY seq"
 UNDATED = "SELECT 1 FROM jobs WHERE is_undated AND state <= 4 LIMIT 1"

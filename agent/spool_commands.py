@@ -7,7 +7,7 @@ import json
 from agent.errors import ConflictError, RefusedError
 from agent.model import Job, JobState
 from agent.pin import matches
-from agent.spool_rows import OUTCOME_UNKNOWN
+from agent.spool_rows import OUTCOME_UNKNOWN, incoming_reasons, other_reasons
 from agent.spool_table import JobTable, check_user
 from agent.store import Row
 
@@ -31,10 +31,10 @@ def cancel(table: JobTable, job_id: str, *, user: str | None) -> Job:
 
 
 def release(table: JobTable, job_id: str, *, pin: str | None, user: str | None) -> Job:
-    """Let a held job go; a try at its PIN is counted on the disk before it is looked at."""
+    """Let a held job go, once its document is there; a try at its PIN is counted on the disk before it is looked at."""
     with table.edit(job_id) as row:
         check_user(row, user)
-        if row["state"] != JobState.PENDING_HELD or _is_unknown(row):
+        if not _is_held(row):
             raise ConflictError(f"job {job_id} isn't held for release")
         if row["pin_hash"] is not None:
             _count_try(table, row)
@@ -43,9 +43,9 @@ def release(table: JobTable, job_id: str, *, pin: str | None, user: str | None) 
     with table.edit(job_id) as row:
         if row["state"] != JobState.PENDING_HELD:
             raise ConflictError(f"job {job_id} isn't held any more")
-        return table.change(
-            row, state=JobState.PENDING, state_reasons=(), message="", pin_tries=0, pin_locked_until=0.0
-        )
+        incoming = incoming_reasons(row)
+        state = JobState.PENDING_HELD if incoming else JobState.PENDING
+        return table.change(row, state=state, state_reasons=incoming, message="", pin_tries=0, pin_locked_until=0.0)
 
 
 def confirm(table: JobTable, job_id: str, *, attempts: int) -> Job:
@@ -69,6 +69,12 @@ def _check_unknown(row: Row, attempts: int) -> None:
         raise ConflictError(f"the outcome of job {row['id']} isn't in doubt")
     if attempts != row["attempts"]:
         raise ConflictError(f"job {row['id']} has had {row['attempts']} attempts, not {attempts}")
+
+
+def _is_held(row: Row) -> bool:
+    """Whether a job waits for a person to let it go, and not just for its document."""
+    waits_for_document = row["stage"] == "incoming" and not other_reasons(row)
+    return row["state"] == JobState.PENDING_HELD and not _is_unknown(row) and not waits_for_document
 
 
 def _is_unknown(row: Row) -> bool:

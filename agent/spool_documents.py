@@ -15,12 +15,23 @@ from agent.errors import SpoolFullError, StorageError
 
 SUFFIX = ".doc"
 UNFINISHED_SUFFIX = ".tmp"
+PART_SUFFIX = ".part"
 COPY_BYTES = 1 << 20
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
+def name_of_incoming(seq: int) -> str:
+    """Name the document of the job of this `seq`, which is fetched; while it comes, `part_of` it is there."""
+    return f"incoming-{seq}{SUFFIX}"
+
+
+def part_of(name: str) -> str:
+    """Name what has come of a document."""
+    return name + PART_SUFFIX
+
+
 class Documents:
-    """The files of one folder; a name is what `write` gave."""
+    """The files of one folder; a name is what `write` gave, or `name_of_incoming`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -35,14 +46,14 @@ class Documents:
         Raises:
             StorageError: the disk doesn't let it.
         """
-        with _translated():
+        with translated():
             if set_aside is not None and self.folder.exists():
                 self.folder.rename(self.folder.with_name(self.folder.name + set_aside))
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def size(self, document: bytes | Path) -> int:
         """Tell the size of a document in bytes before it is written."""
-        with _translated():
+        with translated():
             return len(document) if isinstance(document, bytes) else document.stat().st_size
 
     def write(self, document: bytes | Path) -> tuple[str, int]:
@@ -56,7 +67,7 @@ class Documents:
         """
         name = secrets.token_hex(12) + SUFFIX
         unfinished = self.folder / (name + UNFINISHED_SUFFIX)
-        with _translated():
+        with translated():
             try:
                 size = _write_durably(document, unfinished)
                 unfinished.rename(self.folder / name)
@@ -71,12 +82,30 @@ class Documents:
         Raises:
             StorageError: the disk refuses.
         """
-        with _translated():
+        with translated():
             descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+
+    def finish(self, name: str) -> None:
+        """Make a document of the part of it, which is whole and on the disk; its name is there only after `sync`."""
+        with translated():
+            self.path(part_of(name)).rename(self.path(name))
+
+    def reopen(self, name: str) -> Path:
+        """Give the path of the part of a document, also where that was made a document and no row came to tell so."""
+        part = self.path(part_of(name))
+        with translated():
+            if not part.exists() and self.path(name).exists():
+                self.path(name).rename(part)
+        return part
+
+    def part_bytes(self) -> int:
+        """Add up the parts."""
+        with translated():
+            return sum(path.stat().st_size for path in self.folder.glob(f"*{PART_SUFFIX}"))
 
     def path(self, name: str) -> Path:
         """Say where a document is."""
@@ -84,21 +113,21 @@ class Documents:
 
     def remove(self, name: str) -> None:
         """Remove a document; one that can't be removed is left for the next `sweep`."""
-        with _translated():
+        with translated():
             self.path(name).unlink(missing_ok=True)
 
     def names(self) -> frozenset[str]:
         """Name the documents that are there."""
-        with _translated():
+        with translated():
             return frozenset(path.name for path in self.folder.glob(f"*{SUFFIX}"))
 
     def sweep(self, wanted: frozenset[str]) -> int:
         """Remove what was never finished and every document that is not wanted; give how many files went."""
-        with _translated():
+        with translated():
             unwanted = [
                 path
                 for path in self.folder.iterdir()
-                if path.suffix in {SUFFIX, UNFINISHED_SUFFIX} and path.name not in wanted
+                if path.suffix in {SUFFIX, UNFINISHED_SUFFIX, PART_SUFFIX} and path.name not in wanted
             ]
             for path in unwanted:
                 path.unlink(missing_ok=True)
@@ -106,7 +135,7 @@ class Documents:
 
     def free_bytes(self) -> int:
         """Say how much room the disk has for this process."""
-        with _translated():
+        with translated():
             room = os.statvfs(self.folder)
         return room.f_bavail * room.f_frsize
 
@@ -121,7 +150,8 @@ def _write_durably(document: bytes | Path, target: Path) -> int:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Tell what the disk refuses as a StorageError, or SpoolFullError."""
     try:
         yield
     except OSError as exc:

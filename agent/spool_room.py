@@ -5,14 +5,14 @@ from __future__ import annotations
 from agent.config_schema import SpoolConfig
 from agent.errors import SpoolFullError, TicketError
 from agent.spool_documents import Documents
-from agent.spool_table import read_document_bytes
+from agent.spool_table import read_document_bytes, read_reserved_bytes
 from agent.store import Store
 
 RESERVE_BYTES = 8 << 20
 
 
 class Room:
-    """The room for documents."""
+    """The room for documents; what is reserved for those that have yet to come counts as taken."""
 
     def __init__(self, *, store: Store, documents: Documents, limits: SpoolConfig) -> None:
         self._store = store
@@ -44,6 +44,9 @@ class Room:
 
     def left_bytes(self) -> int:
         """Give the bytes that are left."""
+        reserved = read_reserved_bytes(self._store)
+        to_come = max(0, reserved - self._documents.part_bytes()) if reserved else 0
         return min(
-            self._limits.max_bytes - read_document_bytes(self._store), self._documents.free_bytes() - RESERVE_BYTES
+            self._limits.max_bytes - read_document_bytes(self._store) - reserved,
+            self._documents.free_bytes() - RESERVE_BYTES - to_come,
         )

@@ -1,9 +1,9 @@
 """The spool's tables: their schema, the statements over them, and rows to and from jobs; pure.
 
-`stage` is the journal of one attempt: `received` (nobody has tried, or the last try came to nothing), `announced`
-(about to be sent), `created` (the printer has made a job, no byte of the document has left), `sending` (the first byte
-may have left), `left` (the printer's TCP has the last byte), `withdrawn` (the printer was told to forget it, since it
-waited for the rest), `sent` (the printer has taken it all and answered).
+`stage` is the journal of one attempt: `incoming` (the document has yet to come), `received` (nobody has tried, or the
+last try came to nothing), `announced` (about to be sent), `created` (the printer has made a job, no byte of the
+document has left), `sending` (the first byte may have left), `left` (the printer's TCP has the last byte), `withdrawn`
+(the printer was told to forget it, since it waited for the rest), `sent` (the printer has taken it all and answered).
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ class Columns(Protocol):
 
 
 OUTCOME_UNKNOWN = "agent-outcome-unknown"
+JOB_INCOMING = "job-incoming"
+INCOMING_REASONS = (JOB_INCOMING, "agent-fetch-delayed")
 DEFAULT_OPTIONS = JobOptions()
 TOKEN_DIGITS = 12
 
@@ -77,14 +79,24 @@ SCHEMA = (
     "ALTER TABLE jobs ADD COLUMN publisher TEXT",
     "CREATE INDEX jobs_publisher ON jobs (publisher) WHERE state < 7",
     "ALTER TABLE jobs ADD COLUMN undated_seconds REAL",
+    """CREATE TABLE incoming (
+        seq INTEGER PRIMARY KEY REFERENCES jobs (seq) ON DELETE CASCADE,
+        url TEXT NOT NULL,
+        host TEXT NOT NULL,
+        sha256 TEXT NOT NULL,
+        size INTEGER,
+        reserved INTEGER NOT NULL,
+        validator TEXT)""",
+    """CREATE TRIGGER incoming_ended AFTER UPDATE OF state ON jobs WHEN NEW.state >= 7
+        BEGIN DELETE FROM incoming WHERE seq = NEW.seq; END""",
 )
 
 INSERT = """
-    INSERT INTO jobs (id, printer_id, state, state_reasons, name, user, options, fidelity, priority, format, size,
-        file, digest, received_at, updated_at, is_undated, expires_at, pin_hash, response_topic, correlation_data,
+    INSERT INTO jobs (id, printer_id, state, state_reasons, stage, name, user, options, fidelity, priority, format,
+        size, file, digest, received_at, updated_at, is_undated, expires_at, pin_hash, response_topic, correlation_data,
         publisher, undated_seconds)
-    VALUES (:id, :printer_id, :state, :state_reasons, :name, :user, :options, :fidelity, :priority, :format, :size,
-        :file, :digest, :received_at, :updated_at, :is_undated, :expires_at, :pin_hash, :response_topic,
+    VALUES (:id, :printer_id, :state, :state_reasons, :stage, :name, :user, :options, :fidelity, :priority, :format,
+        :size, :file, :digest, :received_at, :updated_at, :is_undated, :expires_at, :pin_hash, :response_topic,
         :correlation_data, :publisher, :undated_seconds)
     RETURNING *"""
 
@@ -92,7 +104,7 @@ UPDATE = """
     UPDATE jobs SET state = :state, state_reasons = :state_reasons, message = :message, revision = :revision,
         stage = :stage, next_attempt_at = :next_attempt_at, device_job_id = :device_job_id,
         impressions_completed = :impressions_completed, ignored_options = :ignored_options,
-        cancel_wanted = :cancel_wanted, file = :file,
+        cancel_wanted = :cancel_wanted, file = :file, size = :size, format = :format,
         updated_at = :updated_at, pin_tries = :pin_tries, pin_locked_until = :pin_locked_until,
         response_topic = :response_topic, correlation_data = :correlation_data
     WHERE seq = :seq
@@ -164,14 +176,25 @@ def job_from_row(row: Columns, folder: Path) -> Job:
     )
 
 
+def incoming_reasons(row: Columns) -> tuple[str, ...]:
+    """Give those of a row's reasons that say that its document has yet to come; none once it is there."""
+    told = tuple(reason for reason in json.loads(row["state_reasons"]) if reason in INCOMING_REASONS)
+    return (told or (JOB_INCOMING,)) if row["stage"] == "incoming" else ()
+
+
+def other_reasons(row: Columns) -> tuple[str, ...]:
+    """Give the rest of them."""
+    return tuple(reason for reason in json.loads(row["state_reasons"]) if reason not in INCOMING_REASONS)
+
+
 def token_of(row: Columns) -> str:
     """Give the token of a row's job: derived from its keyed digest, so that no stranger can guess it."""
     return hashlib.sha256(b"%d " % row["seq"] + row["digest"]).hexdigest()[:TOKEN_DIGITS]
 
 
-def columns_of_ticket(ticket: Ticket) -> dict[str, Any]:
-    """Give the columns that a ticket decides: whether it is held, and how it is printed."""
-    reasons = []
+def columns_of_ticket(ticket: Ticket, *held_for: str) -> dict[str, Any]:
+    """Give the columns that a ticket decides: whether it is held, also for other reasons, and how it is printed."""
+    reasons = [*held_for]
     if ticket.hold:
         reasons.append("job-hold-until-specified")
     if ticket.pin is not None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from agent.errors import NotFoundError, RefusedError
 from agent.model import Clock, Job, JobState
+from agent.spool_documents import name_of_incoming, part_of
 from agent.spool_rows import INSERT, LIST, UPDATE, Columns, job_from_row
 from agent.store import Row, Store
 
@@ -106,10 +107,16 @@ class JobTable:
             changes["file"] = None
             self.store.on_commit(partial(self._discard, row["file"]))
         job = self.mark(row, **changes)
+        if job.state.is_final and row["stage"] == "incoming":
+            self.store.on_commit(partial(self.discard_part, row["seq"]))
         if job.state.is_final and row["state"] < JobState.CANCELED:
             self._note_end(job)
         self._tell(job)
         return job
+
+    def discard_part(self, seq: int) -> None:
+        """Remove what has come of a document that nobody waits for any more."""
+        self._discard(part_of(name_of_incoming(seq)))
 
     def mark(self, row: Row, **changes: Any) -> Job:
         """Change columns of a row that nobody is told of, within a transaction."""
@@ -132,21 +139,32 @@ def differs(row: Columns, changes: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many jobs are in each state, by its keyword, and what the documents take in bytes."""
+    """How many jobs are in each state, by its keyword, what the documents take in bytes, and how many have yet to come.
+
+    What is reserved for those counts as taken.
+    """
 
     by_state: Mapping[str, int]
     document_bytes: int
+    incoming: int = 0
 
 
 def read_tally(store: Store) -> Tally:
     """Count jobs and add up documents, also in a store that is open for reading only."""
     rows = store.query("SELECT state, count(*) AS jobs FROM jobs GROUP BY state ORDER BY state")
-    return Tally({JobState(row["state"]).keyword: row["jobs"] for row in rows}, read_document_bytes(store))
+    by_state = {JobState(row["state"]).keyword: row["jobs"] for row in rows}
+    used_bytes = read_document_bytes(store) + read_reserved_bytes(store)
+    return Tally(by_state, used_bytes, int(store.query("SELECT count(*) FROM incoming")[0][0]))
 
 
 def read_document_bytes(store: Store) -> int:
     """Add up the documents that are kept."""
     return int(store.query("SELECT coalesce(sum(size), 0) FROM jobs WHERE file IS NOT NULL")[0][0])
+
+
+def read_reserved_bytes(store: Store) -> int:
+    """Add up what is reserved for documents that have yet to come."""
+    return int(store.query("SELECT coalesce(sum(reserved), 0) FROM incoming")[0][0])
 
 
 def find_row(store: Store, job_id: str) -> Row:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -15,7 +16,8 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, TypeVar
 
-from agent.document_format import tell_format
+from agent.document_format import UNKNOWN_FORMAT, tell_format
+from agent.document_reference import Reference, parse_reference
 from agent.errors import TicketError
 from agent.model import JobOptions, Ticket
 from agent.ticket_keys import CHECKS, ID, check, check_user
@@ -32,16 +34,23 @@ Read = TypeVar("Read")
 
 @dataclass(frozen=True, slots=True)
 class ParsedTicket:
-    """A ticket with its document.
+    """A ticket with its document, or where that is.
 
-    `ticket.document_format` is what the publisher said, `document_format` that or else what the first bytes tell.
+    `ticket.document_format` is what the publisher said, `document_format` that or else what the first bytes tell:
+    of a document that is elsewhere nothing yet.
     `named_printer` is the printer in the ticket itself where the topic names one too: both must be the same printer.
     """
 
     ticket: Ticket
-    document: bytes = field(repr=False)
+    document: bytes | Reference = field(repr=False)
     document_format: str
     named_printer: str | None = None
+
+    def digest_parts(self) -> bytes:
+        """Give what tells it from another."""
+        document = self.document
+        sha256 = document.digest() if isinstance(document, Reference) else hashlib.sha256(document).digest()
+        return digest_parts(self.ticket, sha256)
 
 
 def parse_ticket(
@@ -84,7 +93,7 @@ def parse_ticket_keys(values: Mapping[str, Any]) -> Ticket:
     return _named(values, lambda: _ticket(values, topic_printer=None, topic_user=None))
 
 
-def digest_parts(ticket: Ticket, document_sha256: bytes) -> bytes:
+def digest_parts(ticket: Ticket, document_digest: bytes) -> bytes:
     """Give what tells a ticket from another, the same for the same ticket in every release: to be kept as a keyed hash.
 
     Keys at their default are left out, so that a key that is added later changes nothing.
@@ -92,7 +101,7 @@ def digest_parts(ticket: Ticket, document_sha256: bytes) -> bytes:
     asked = _beside_defaults(ticket, PLAIN_TICKET)
     if "options" in asked:
         asked["options"] = _beside_defaults(ticket.options, PLAIN_TICKET.options)
-    return json.dumps(asked, sort_keys=True, default=datetime.isoformat).encode() + b"\0" + document_sha256
+    return json.dumps(asked, sort_keys=True, default=datetime.isoformat).encode() + b"\0" + document_digest
 
 
 def _beside_defaults(value: Ticket | JobOptions, plain: Ticket | JobOptions) -> dict[str, Any]:
@@ -156,15 +165,16 @@ def _from_text(name: str, text: str) -> Any:
 
 
 def _parsed(
-    values: Mapping[str, Any], document: bytes, topic_printer: str | None, topic_user: str | None
+    values: Mapping[str, Any], document: bytes | Reference, topic_printer: str | None, topic_user: str | None
 ) -> ParsedTicket:
     if not document:
         raise TicketError("the document is empty")
+    told = tell_format(document) if isinstance(document, bytes) else UNKNOWN_FORMAT
     ticket = _ticket(values, topic_printer, topic_user)
     return ParsedTicket(
         ticket=ticket,
         document=document,
-        document_format=ticket.document_format or tell_format(document),
+        document_format=ticket.document_format or told,
         named_printer=values.get("printer") if topic_printer else None,
     )
 
@@ -199,17 +209,14 @@ def _id_of(values: Mapping[str, Any], repeated: Iterable[str]) -> str | None:
     return job_id if isinstance(job_id, str) and ID.fullmatch(job_id) and "id" not in repeated else None
 
 
-def _document_of(document: Any) -> bytes:
+def _document_of(document: Any) -> bytes | Reference:
     if not isinstance(document, dict):
         raise TicketError("document: missing" if document is None else "document: must be an object")
     for key in document:
         if key not in ("data", "url", "sha256", "size"):
             raise TicketError(f"document.{_shown(key)}: unknown key")
     if "url" in document:
-        raise TicketError(
-            "document.url: this agent fetches from no host (its list of allowed hosts is empty); send document.data",
-            reason="agent-fetch-not-allowed",
-        )
+        return parse_reference(document)
     if document.keys() != {"data"} or not isinstance(document["data"], str):
         raise TicketError("document.data: must be the document in base64, and alone")
     try:

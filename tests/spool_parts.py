@@ -13,6 +13,7 @@ from typing import Any
 
 from agent.accounts import DEFAULT_ACCOUNT, NO_LIMITS, Accounts
 from agent.config_schema import AccountConfig, LimitsConfig, SpoolConfig, UserConfig
+from agent.document_reference import Reference
 from agent.errors import NotFoundError, PrinterRejectedError
 from agent.model import Clock, Identity, Job, JobReading, JobState, Journal, Printer, Ticket
 from agent.outbox import Note, Outbox
@@ -32,7 +33,7 @@ class Parts:
     outbox: Outbox
     spool: Spool
 
-    def accept(self, ticket: Ticket | None = None, document: bytes | Path = PDF, **more: Any) -> Accepted:
+    def accept(self, ticket: Ticket | None = None, document: bytes | Path | Reference = PDF, **more: Any) -> Accepted:
         """Accept a ticket for printer `p`; its digest is its repr unless given."""
         ticket = ticket or Ticket(printer="p")
         facts: dict[str, Any] = {"document_format": "application/pdf", "digest_parts": repr(ticket).encode()}

@@ -51,6 +51,8 @@ def test_a_printer_is_named_by_any_of_its_protocols() -> None:
         ("[moqtt]", "1: moqtt: unknown; the sections are"),
         ("mqtt = 7", "1: mqtt: must be a section"),
         ('[discovery]\nsubnets = ["10.0.0.1/8"]', "2: discovery.subnets: '10.0.0.1/8'"),
+        ('[fetch]\nallowed_hosts = ["files.example:8080"]', "2: fetch.allowed_hosts: 'files.example:8080' is neither"),
+        ('[fetch]\nallowed_hosts = ["*.example"]', "2: fetch.allowed_hosts: '*.example' does not have the form"),
         ('[discovery]\nsubnets = "10.0.0.0/8"', "2: discovery.subnets: must be a list"),
         ("[printer]", "printer: must be written as [[printer]]"),
         ('[[printer]]\nalias = "a"', "1: printer[1]: needs one of uuid"),

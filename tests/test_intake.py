@@ -3,7 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 from agent.answers import Answers
 from agent.config_schema import SpoolConfig
 from agent.errors import NotFoundError
+from agent.fetch_policy import FetchPolicy
 from agent.inbox import Inbox
 from agent.intake import Intake, print_topics
 from agent.model import Identity, Job, Printer
@@ -33,7 +34,15 @@ PDF = b"%PDF-1.7 pretended"
 class Desk:
     """An intake on a real spool, with what it acknowledged, left and rejoined written down."""
 
-    def __init__(self, folder: Path, clock: FakeClock, *, waiting_bytes: int = 1_000_000, **limits: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        clock: FakeClock,
+        *,
+        waiting_bytes: int = 1_000_000,
+        allowed_hosts: Iterable[str] = ("files.example",),
+        **limits: Any,
+    ) -> None:
         self.store = Store(folder / "state.sqlite")
         self.store.open()
         self.outbox = Outbox(self.store, now=clock)
@@ -50,6 +59,7 @@ class Desk:
         self.intake = Intake(
             spool=self.spool,
             answers=Answers(outbox=self.outbox, response_topics=[f"{BASE}/reply/#"]),
+            fetch_policy=FetchPolicy(allowed_hosts, limit_bytes=1_000_000),
             find_printer=self._find,
             base_topic=BASE,
             inbox=self.inbox,
@@ -93,7 +103,7 @@ def desk(tmp_path: Path, clock: FakeClock) -> Iterator[Desk]:
 
 
 @contextmanager
-def open_desk(folder: Path, clock: FakeClock, **changes: int) -> Iterator[Desk]:
+def open_desk(folder: Path, clock: FakeClock, **changes: Any) -> Iterator[Desk]:
     """Give an intake with other limits."""
     opened = Desk(folder, clock, **changes)
     try:
@@ -157,6 +167,28 @@ def test_what_can_never_be_a_job_is_refused_and_acknowledged(
     desk.take_in(message(payload, topic))
     assert [refusal["reason"] for refusal in desk.refusals()] == [reason]
     assert (desk.jobs(), len(desk.acked)) == ((), 1)
+
+
+def test_a_document_elsewhere_becomes_a_job_that_waits_for_it(desk: Desk) -> None:
+    """It is acknowledged and answered at once, whatever its web server does."""
+    document = {"url": "https://files.example/a.pdf?sig=SECRET", "sha256": "ab" * 32, "size": 7}
+    arrived = message(ticket(document=document), response_topic=f"{BASE}/reply/1")
+    desk.take_in(arrived)
+    (job,) = desk.jobs()
+    assert (job.state_reasons, job.document.size, desk.acked) == (("job-incoming",), 7, [arrived])
+    (answer,) = desk.notes(f"{BASE}/reply/1")
+    assert json.loads(answer.payload)["state_reasons"] == ["job-incoming"]
+    assert b"SECRET" not in answer.payload
+
+
+def test_a_job_is_told_again_also_when_its_host_is_no_longer_allowed(tmp_path: Path, clock: FakeClock) -> None:
+    """What was accepted stays so; a new ticket of the same kind is refused."""
+    document = {"url": "https://files.example/a.pdf", "sha256": "ab" * 32}
+    with open_desk(tmp_path, clock) as desk:
+        desk.take_in(message(ticket(id="known", document=document)))
+    with open_desk(tmp_path, clock, allowed_hosts=()) as desk:
+        desk.take_in(message(ticket(id="known", document=document)), message(ticket(id="new", document=document)))
+        assert [(it["id"], it["reason"]) for it in desk.refusals()] == [("new", "agent-fetch-not-allowed")]
 
 
 def test_a_refusal_goes_to_the_response_topic_with_its_id(desk: Desk) -> None:

@@ -34,6 +34,7 @@ PURE = (
     ),
     (
         "clock_watch.py",
+        "document_reference.py",
         "drivers/ipp_message.py",
         "drivers/ipp_supplies.py",
         "drivers/pjl_message.py",
@@ -56,6 +57,7 @@ PURE = (
         "drivers/pjl_options.py",
         "drivers/pjl_status.py",
         "drivers/printer_mib.py",
+        "fetch_policy.py",
         "printer_facts.py",
         "ticket.py",
     ),
@@ -85,7 +87,9 @@ OUTSIDE = (
     ),
     (
         "config.py",
+        "download.py",
         "http.py",
+        "part_file.py",
     ),
 )
 # What keeps state or speaks a protocol, on top of those.
@@ -126,8 +130,9 @@ PARTS = (
     (
         "drivers/snmp_sweep.py",
         "printos/administrator.py",
-        "spool.py",
+        "spool_incoming.py",
     ),
+    ("spool.py",),
     (
         "drivers/snmp.py",
         "drivers/snmp_v3.py",
@@ -149,6 +154,8 @@ SERVICES = (
         "commands.py",
         "control.py",
         "discovery.py",
+        "fetch.py",
+        "fetch_transfer.py",
         "follower.py",
         "intake.py",
         "operations.py",
@@ -199,7 +206,7 @@ DOORS = {
     "requests": ("http.py",),
     "sqlite3": ("store.py",),
     "tomli": ("config.py",),
-    "urllib3": ("http.py", "http_connection.py"),
+    "urllib3": ("download.py", "http.py", "http_connection.py"),
     "zeroconf": ("mdns.py",),
 }
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.document_format import tell_format
+from agent.document_reference import Reference
 from agent.errors import TicketError
 from agent.model import JobOptions
 from agent.ticket import ParsedTicket, digest_parts, parse_ticket, parse_ticket_keys
@@ -147,10 +148,22 @@ def test_a_refusal_carries_the_id_where_it_can_be_read() -> None:
     assert refusal(ticket(id="o 1", copies=0)).job_id is None
 
 
-def test_a_url_is_refused_because_no_host_is_allowed() -> None:
-    """The reason says that it is policy, not a mistake in the ticket."""
-    error = refusal(ticket(id="u-1", document={"url": "https://example.org/a.pdf", "size": 3}))
-    assert (error.reason, error.job_id) == ("agent-fetch-not-allowed", "u-1")
+def test_a_ticket_may_say_where_its_document_is() -> None:
+    """Its format is then the ticket's, or not known yet; another URL is another ticket."""
+    url = {"url": "https://example.org/a.pdf", "sha256": "ab" * 32, "size": 3}
+    parsed = parse(ticket(document=url))
+    assert parsed.document == Reference("https://example.org/a.pdf", "ab" * 32, 3)
+    assert parsed.document_format == "application/octet-stream"
+    assert parse(ticket(document=url, document_format="image/jpeg")).document_format == "image/jpeg"
+    assert parse(ticket(document={**url, "size": 4})).digest_parts() != parsed.digest_parts()
+
+
+def test_a_wrong_url_is_refused_with_the_id_of_the_ticket() -> None:
+    """The key is named, and nothing of the URL."""
+    error = refusal(ticket(id="u-1", document={"url": "https://me:SECRET@example.org/", "sha256": "ab" * 32}))
+    assert (error.reason, error.job_id) == ("agent-bad-ticket", "u-1")
+    assert "document.url" in str(error)
+    assert "SECRET" not in str(error)
 
 
 def test_another_destination_is_refused() -> None:
@@ -190,9 +203,9 @@ def test_tickets_are_told_apart_by_every_key_and_by_the_document() -> None:
     """The same ticket gives the same digest parts whatever the order of its keys, another one others."""
     same = parse(json.dumps(dict(reversed(json.loads(ticket(id="a", copies=2)).items()))).encode())
     first = parse(ticket(id="a", copies=2))
-    assert digest_parts(first.ticket, first.document) == digest_parts(same.ticket, same.document)
+    assert first.digest_parts() == same.digest_parts()
     others = [parse(ticket(id="a", copies=3)), parse(ticket(id="a", copies=2, pin="1")), parse(ticket(id="a"))]
-    parts = {digest_parts(other.ticket, other.document) for other in (first, *others)}
+    parts = {other.digest_parts() for other in (first, *others)}
     assert len(parts | {digest_parts(first.ticket, b"another")}) == 5
 
 
@@ -242,7 +255,7 @@ def test_any_bytes_are_a_ticket_or_refused(
         )
     except TicketError:
         return
-    assert digest_parts(parsed.ticket, parsed.document)
+    assert parsed.digest_parts()
 
 
 @settings(max_examples=300, deadline=None)

@@ -99,6 +99,11 @@ def _activation_row(row: Mapping[str, Any]) -> list[Any]:
     return [row.get("name") or row["printer"], row["result"], row.get("device_id"), row.get("message")]
 
 
+def _spool(spool: Mapping[str, Any]) -> str:
+    used = f"{amount(spool['used_bytes'])} of {amount(spool['max_bytes'])}"
+    return f"{used}, {spool['incoming']} documents are being fetched" if spool["incoming"] else used
+
+
 def _screen(status: Mapping[str, Any]) -> str:
     agent, jobs, spool = status["agent"], status["jobs"], status["spool"]
     summary = {
@@ -106,7 +111,7 @@ def _screen(status: Mapping[str, Any]) -> str:
         "broker": _broker(status["broker"]),
         "PrintOS": _printos(status["printos"]),
         "jobs": ", ".join(f"{count} {name}" for name, count in jobs.items() if count) or "none",
-        "spool": f"{amount(spool['used_bytes'])} of {amount(spool['max_bytes'])}",
+        "spool": _spool(spool),
         "outbox": f"{spool['outbox']} messages wait for the broker",
     }
     if status["at_limit"]:

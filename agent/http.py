@@ -33,11 +33,9 @@ from urllib3.exceptions import InsecureRequestWarning, NewConnectionError
 
 from agent import __version__
 from agent.errors import AnswerLostError, ConnectFailedError, TransportError
-from agent.upload import BLOCK_BYTES, Upload
+from agent.upload import BLOCK_BYTES, STALL_SECONDS, Upload
 
 DEFAULT_LIMIT_BYTES = 4_194_304
-STALL_SECONDS = 300.0
-"""How long a peer may take none of a body: a printer that is out of paper stops reading."""
 BEAT_SECONDS = 5.0
 SHORTEST_WAIT_SECONDS = 0.001
 MESSAGE_LIMIT = 200
@@ -295,8 +293,7 @@ class _TimedSocket:
 class _Patient(HTTPConnection):
     """A connection with the limits of this file; urllib3 has no other place for them than a subclass."""
 
-    _beat: Callable[[], None] = staticmethod(lambda: None)
-    _watch: Callable[[socket.socket], None] = staticmethod(lambda _sock: None)
+    _document: Upload | None = None
     _is_used = False
 
     def connect(self) -> None:
@@ -310,26 +307,27 @@ class _Patient(HTTPConnection):
 
     def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
         """Send a request; a document never rides on a kept connection, whose death would leave its fate unknown."""
-        self._beat, self._watch = staticmethod(lambda: None), staticmethod(lambda _sock: None)
-        if isinstance(body, Upload):
-            self._beat, self._watch = body.on_progress, body.watch
-            if self._is_used:
-                self.close()
+        self._document = body if isinstance(body, Upload) else None
+        if self._document is not None and self._is_used:
+            self.close()
         super().request(method, url, body, *args, **kwargs)
 
     def send(self, data: Any) -> None:
         """Send `data`, waiting as long as the peer takes some of it every now and then."""
         if self.sock is None:
             self.connect()
-        _send_patiently(self.sock, data, self._beat)
+        if self._document is not None:
+            self._document.before_sending(self.sock)
+        _send_patiently(self.sock, data, self._document)
 
     def getresponse(self) -> Any:
         """Read the head of the answer, with one deadline for the head and the body together."""
         self._is_used = True
         seconds = cast("float", self.timeout)
+        watch = _watch_nothing if self._document is None else self._document.watch
 
         def timed(sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
-            reader = _TimedReader(sock, seconds=seconds, watch=self._watch)
+            reader = _TimedReader(sock, seconds=seconds, watch=watch)
             return http.client.HTTPResponse(cast("socket.socket", _TimedSocket(reader)), *args, **kwargs)
 
         self.response_class = cast("type[http.client.HTTPResponse]", timed)
@@ -353,7 +351,11 @@ def _limited(manager: urllib3.PoolManager) -> urllib3.PoolManager:
     return manager
 
 
-def _send_patiently(sock: socket.socket, data: bytes, beat: Callable[[], None]) -> None:
+def _watch_nothing(_sock: socket.socket) -> None:
+    """Stand in for the `watch` of a document."""
+
+
+def _send_patiently(sock: socket.socket, data: bytes, document: Upload | None) -> None:
     view = memoryview(data)
     sock.settimeout(BEAT_SECONDS)
     stalled_at = time.monotonic() + STALL_SECONDS
@@ -362,6 +364,7 @@ def _send_patiently(sock: socket.socket, data: bytes, beat: Callable[[], None]) 
             view = view[sock.send(view) :]
             stalled_at = time.monotonic() + STALL_SECONDS
         except TimeoutError:
-            beat()
+            if document is not None:
+                document.on_progress()
             if time.monotonic() > stalled_at:
                 raise

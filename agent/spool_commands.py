@@ -7,12 +7,13 @@ import json
 from agent.errors import ConflictError, RefusedError
 from agent.model import Job, JobState
 from agent.pin import matches
-from agent.spool_rows import OUTCOME_UNKNOWN
+from agent.spool_rows import is_in_doubt
 from agent.spool_table import JobTable, check_user
 from agent.store import Row
 
 PIN_TRIES = 5
 PIN_LOCK_SECONDS = 300.0
+MAY_BE_PRINTED = "it was not known what had come of it: it may have been printed"
 
 
 def cancel(table: JobTable, job_id: str, *, user: str | None) -> Job:
@@ -23,7 +24,7 @@ def cancel(table: JobTable, job_id: str, *, user: str | None) -> Job:
         if state.is_final:
             raise ConflictError(f"job {job_id} is {state.keyword} already")
         if state < JobState.PROCESSING:
-            return table.end_canceled(row)
+            return table.end_canceled(row, message=MAY_BE_PRINTED if is_in_doubt(row) else "")
         if row["cancel_wanted"]:
             return table.job(row)
         reasons = (*json.loads(row["state_reasons"]), "processing-to-stop-point")
@@ -34,7 +35,7 @@ def release(table: JobTable, job_id: str, *, pin: str | None, user: str | None) 
     """Let a held job go; a try at its PIN is counted on the disk before it is looked at."""
     with table.edit(job_id) as row:
         check_user(row, user)
-        if row["state"] != JobState.PENDING_HELD or _is_unknown(row):
+        if row["state"] != JobState.PENDING_HELD or is_in_doubt(row):
             raise ConflictError(f"job {job_id} isn't held for release")
         if row["pin_hash"] is not None:
             _count_try(table, row)
@@ -60,19 +61,21 @@ def reprint(table: JobTable, job_id: str, *, attempts: int) -> Job:
     with table.edit(job_id) as row:
         _check_unknown(row, attempts)
         return table.change(
-            row, state=JobState.PENDING, state_reasons=(), message="", stage="received", device_job_id=None
+            row,
+            state=JobState.PENDING,
+            state_reasons=(),
+            message="",
+            stage="received",
+            device_job_id=None,
+            resends=0,
         )
 
 
 def _check_unknown(row: Row, attempts: int) -> None:
-    if not _is_unknown(row):
+    if not is_in_doubt(row):
         raise ConflictError(f"the outcome of job {row['id']} isn't in doubt")
     if attempts != row["attempts"]:
         raise ConflictError(f"job {row['id']} has had {row['attempts']} attempts, not {attempts}")
-
-
-def _is_unknown(row: Row) -> bool:
-    return row["state"] == JobState.PENDING_HELD and OUTCOME_UNKNOWN in json.loads(row["state_reasons"])
 
 
 def _count_try(table: JobTable, row: Row) -> None:

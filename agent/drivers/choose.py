@@ -89,8 +89,8 @@ class PrintTarget(Protocol):
 class JobFinder(Protocol):
     """A print target whose printer lists its jobs by their names."""
 
-    def find_job(self, token: str) -> JobReading | None:
-        """Look for the newest attempt at the job of this token; None where none is listed, which proves nothing.
+    def find_job(self, job: Job, *, of_any_attempt: bool = False) -> JobReading | None:
+        """Look for this attempt at a job, or for the newest; None where none is listed, which proves nothing.
 
         Raises:
             PrinterUnreachableError: it doesn't answer.

@@ -25,7 +25,7 @@ from agent.fitting import fit
 from agent.follower import REFUSALS, Follower, Targets
 from agent.loop import backoff
 from agent.model import Job, JobReading, Printer
-from agent.reconcile import Stage, waits_for_data
+from agent.reconcile import Stage, is_anothers, waits_for_data
 from agent.settlement import Settlements
 from agent.spool_attempts import Attempts, JobJournal, UnderWay
 
@@ -132,7 +132,7 @@ class Dispatcher:
     def _claim(self) -> Job | None:
         now, changes = self._monotonic(), self._attempts.changes
         with self._lock:
-            # an empty claim stays empty until a job changes or a pause ends: eight idle threads must cost nothing
+            # an empty claim stays empty until a job changes or a pause ends: idle threads must cost nothing
             if changes == self._nothing_since and now < self._claim_again_at:
                 return None
             left_alone = [printer_id for printer_id, pause in self._pauses.items() if now < pause.until]
@@ -153,6 +153,8 @@ class Dispatcher:
 
     def _only(self) -> frozenset[str] | None:
         """Give the printers that surely answer, where enough threads send to others; None where any may be next."""
+        if len(self._sending_to) < UNPROVEN_SENDERS:
+            return None
         online = frozenset(self._online())
         with self._lock:
             answering = (online | self._proven) - self._pauses.keys()
@@ -209,12 +211,12 @@ class Dispatcher:
         """Try a job again later; where some of it had left, its printer is asked first whether it took none of it."""
         own = backoff(self._failures(job.printer_id) + 1, ceiling=BUSY_BACKOFF_CEILING_SECONDS)
         pause = min(max(exc.retry_after_seconds or 0.0, own), BUSY_CEILING_SECONDS)
-        if journal.stage is not None and (journal.device_job_id is not None or self._can_find(job)):
-            self._attempts.refused(job.id)
-            self._ask_about(job, journal, "refused")
-        else:
+        if journal.stage is None:
             longer = 2 * pause if _may_be_to_blame(job) else 0.0
             self._attempts.retry(job.id, after_seconds=longer, reasons=("agent-printer-busy",), message=str(exc))
+        else:
+            self._attempts.refused(job.id)
+            self._ask_about(job, journal, "refused")
         self._pause(job, pause, exc)
 
     def _unreachable(self, job: Job, exc: PrinterUnreachableError) -> None:
@@ -238,9 +240,6 @@ class Dispatcher:
 
     def _ask_about(self, job: Job, journal: JobJournal, stage: Stage) -> None:
         self._follower.follow(UnderWay(replace(job, device_job_id=journal.device_job_id), stage))
-
-    def _can_find(self, job: Job) -> bool:
-        return isinstance(self._targets.find(job.printer_id)[1], JobFinder)
 
     def _answered(self, printer_id: str) -> None:
         with self._lock:
@@ -281,5 +280,5 @@ def _left_behind(target: PrintTarget, job: Job) -> JobReading | None:
     """Find a job of the printer's by its name, for an agent that was killed before it noted the id; else by its id."""
     found = target.find_job(job, of_any_attempt=True) if isinstance(target, JobFinder) else None
     if found is None and job.device_job_id is not None:
-        return target.read_job(job.device_job_id)
-    return found
+        found = target.read_job(job.device_job_id)
+    return None if found is None or is_anothers(found, job, of_any_attempt=True) else found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -45,6 +45,9 @@ CAUSES = {
     Verdict.UNKNOWN: "the printer can't tell what came of it",
 }
 """Why a person must look."""
+
+MOST_IN_TROUBLE = 4
+"""How many threads may ask printers that did not answer the last time: each may hang for half a minute."""
 
 REFUSALS = (NotFoundError, ConflictError, PrinterRejectedError, PrinterProtocolError, PrinterBusyError)
 
@@ -96,6 +99,11 @@ class Followed:
         """The printer's id for it."""
         return self.job.device_job_id or ""
 
+    @property
+    def is_in_trouble(self) -> bool:
+        """Whether its printer may well not answer."""
+        return self.is_held or self.failures > 0
+
 
 def next_ask_seconds(pause_seconds: float) -> float:
     """Give the pause after `pause_seconds`: it grows fast to 2 s and slowly to 5 s."""
@@ -124,6 +132,7 @@ class Follower:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._followed: dict[str, Followed] = {}
+        self._in_trouble = 0
         self._seen_changes = -1
 
     def follow(self, under_way: UnderWay) -> None:
@@ -150,30 +159,32 @@ class Follower:
         followed = self._take_due()
         if followed is None:
             return False
-        if followed.is_held:
-            self._ask_late(followed)
-            return True
         try:
-            self._ask(followed)
-        except NotFoundError as exc:
-            self._settle_absent(followed, exc)
-        except PrinterRejectedError as exc:
-            self._settlements.settle(partial(self._settle_untold, followed, str(exc)))
-        except Exception as exc:  # noqa: BLE001 - whatever it was, the job is asked about again
-            self._ask_later(followed, exc)
+            self._ask_about(followed)
+        finally:
+            with self._lock:
+                self._in_trouble -= followed.is_in_trouble
         return True
 
     def seconds_to_next(self) -> float | None:
-        """Say when the next job is due; None where none is followed."""
+        """Say when the next job is due; None where none is followed that may be asked about now."""
         with self._lock:
-            due_at = min((followed.due_at for followed in self._followed.values()), default=None)
+            due_at = min((followed.due_at for followed in self._askable()), default=None)
         return None if due_at is None else max(0.0, due_at - self._monotonic())
+
+    def _askable(self) -> Iterator[Followed]:
+        """Give those that may be asked about: enough threads may hang already on printers that don't answer."""
+        is_enough = self._in_trouble >= MOST_IN_TROUBLE
+        return (followed for followed in self._followed.values() if not (is_enough and followed.is_in_trouble))
 
     def _take_due(self) -> Followed | None:
         now = self._monotonic()
         with self._lock:
-            first = min(self._followed.values(), key=lambda followed: followed.due_at, default=None)
-            return None if first is None or first.due_at > now else self._followed.pop(first.job.id)
+            first = min(self._askable(), key=lambda followed: followed.due_at, default=None)
+            if first is None or first.due_at > now:
+                return None
+            self._in_trouble += first.is_in_trouble
+            return self._followed.pop(first.job.id)
 
     def _put_back(self, followed: Followed) -> None:
         with self._lock:
@@ -191,6 +202,19 @@ class Follower:
             for job_id, followed in self._followed.items():
                 if job_id in wanted and not followed.is_cancelled:
                     self._followed[job_id] = replace(followed, due_at=0.0)
+
+    def _ask_about(self, followed: Followed) -> None:
+        if followed.is_held:
+            self._ask_late(followed)
+            return
+        try:
+            self._ask(followed)
+        except NotFoundError as exc:
+            self._settle_absent(followed, exc)
+        except PrinterRejectedError as exc:
+            self._settlements.settle(partial(self._settle_untold, followed, str(exc)))
+        except Exception as exc:  # noqa: BLE001 - whatever it was, the job is asked about again
+            self._ask_later(followed, exc)
 
     def _ask(self, followed: Followed) -> None:
         wants_cancel = not followed.is_cancelled and followed.job.id in self._attempts.cancel_requests()
@@ -309,6 +333,8 @@ class Follower:
     def _settle_untold(self, followed: Followed, message: str) -> None:
         if followed.stage == "sent":
             self._attempts.record(followed.job.id, JobReading(state=None))
+        elif followed.stage == "refused":
+            self._send_again(followed)
         else:
             self._hold(followed, f"the printer tells nothing of it: {message}")
 

@@ -57,12 +57,13 @@ def waits_for_data(reading: JobReading) -> bool:
     return reading.state in {JobState.PENDING, JobState.PENDING_HELD} and _has(reading, WAITS_FOR_DATA)
 
 
-def is_anothers(reading: JobReading, job: Job) -> bool:
+def is_anothers(reading: JobReading, job: Job, *, of_any_attempt: bool = False) -> bool:
     """Tell whether a printer speaks of another job, having begun anew to count its jobs.
 
-    Every name ends with the token of its attempt, unless the printer cuts names short or tells none.
+    Every name ends with the token of its attempt, unless the printer cuts names short or tells none. It may be any of
+    the attempts at the job where those count as well.
     """
-    if not reading.name or job.is_named(reading.name):
+    if not reading.name or job.is_named(reading.name, of_any_attempt=of_any_attempt):
         return False
     return not job.shown_name.startswith(reading.name)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from agent.errors import (
 )
 from agent.model import Capabilities, Job, JobState, Printer
 from tests.conftest import FakeClock
+from tests.ipp_parts import DEADLINE_SECONDS
 from tests.spool_parts import Parts, a_printer, nothing
 
 OFF = PrinterUnreachableError("no route to host")
@@ -32,6 +34,7 @@ class Bench:
     targets: dict[str, PrintTarget]
     capabilities: Capabilities = field(default_factory=Capabilities)
     paused: set[str] = field(default_factory=set)
+    online: set[str] = field(default_factory=set)
     beat: Callable[[], None] = nothing
 
     def __post_init__(self) -> None:
@@ -41,6 +44,7 @@ class Bench:
             target_for=lambda printer: self.targets[printer.id],
             paused=lambda: self.paused,
             beat=self.beat,
+            online=lambda: self.online,
             monotonic=lambda: self.clock().timestamp(),
         )
         self.dispatcher.open()
@@ -83,6 +87,16 @@ def sink(received: list[bytes]) -> Iterator[str]:
         finally:
             server.shutdown(socket.SHUT_RDWR)
             thread.join(10)
+
+
+def settled(bench: Bench) -> tuple[JobState, tuple[str, ...]]:
+    """Step until nothing more becomes of the newest job by itself; a real printer takes its real time."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not bench.job().state.is_final and bench.job().state != JobState.PENDING_HELD:
+        assert time.monotonic() < deadline, bench.job()
+        bench.run(seconds=1)
+        time.sleep(0.02)
+    return bench.outcome()
 
 
 def _receive_all(server: socket.socket, received: list[bytes]) -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from hashlib import sha256
@@ -21,8 +20,7 @@ from agent.simulator.personality import LASER
 from agent.simulator.printer import PrinterOptions, SimulatedPrinter
 from agent.simulator.raw_front import RawFront
 from tests.conftest import FakeClock
-from tests.dispatch_parts import LOST, Bench, sink
-from tests.ipp_parts import DEADLINE_SECONDS
+from tests.dispatch_parts import LOST, Bench, settled, sink
 from tests.printerbox import ippeveprinter
 from tests.spool_parts import PDF, PretendedPrinter, after_kill, opened
 from tests.test_simulated_printer import until
@@ -272,13 +270,3 @@ def send_and_kill(state: Path, uri: str, moment: str) -> None:
     """Run an agent that kills itself while it sends a document of 3 MB, at a word of its journal or midway."""
     command = [sys.executable, "-c", SENDER, str(state), uri, moment]
     assert subprocess.run(command, cwd=REPOSITORY, check=False, timeout=30).returncode == -signal.SIGKILL
-
-
-def settled(bench: Bench) -> tuple[JobState, tuple[str, ...]]:
-    """Step until nothing more becomes of the newest job by itself; a real printer takes its real time."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not bench.job().state.is_final and bench.job().state != JobState.PENDING_HELD:
-        assert time.monotonic() < deadline, bench.job()
-        bench.run(seconds=1)
-        time.sleep(0.02)
-    return bench.outcome()

@@ -340,7 +340,7 @@ class Follower:
 
     def _hold(self, followed: Followed, cause: str, *, ask_late: bool = False) -> None:
         job = followed.job
-        held = self._attempts.hold_unknown(job.id, f"{cause}; look at the printer, then confirm or reprint")
+        held = self._attempts.hold_unknown(job.id, cause)
         if held.state.is_final:
             return
         log.warning("job %s: outcome unknown on %s: %s", job.id, job.printer_id, cause)

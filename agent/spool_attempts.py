@@ -245,16 +245,16 @@ class Attempts:
         with self._table.edit(job_id) as row:
             return self._end_aborted(row, reason, message)
 
-    def hold_unknown(self, job_id: str, message: str) -> Job:
+    def hold_unknown(self, job_id: str, cause: str) -> Job:
         """Hold a job that may have been printed, until its printer or a person settles it; who cancelled it has."""
         with self._table.edit(job_id) as row:
             if row["cancel_wanted"]:
-                return self._table.end_canceled(row, message=f"some of it may have been printed: {message}")
+                return self._table.end_canceled(row, message=f"some of it may have been printed: {cause}")
             return self._table.change(
                 row,
                 state=JobState.PENDING_HELD,
                 state_reasons=(OUTCOME_UNKNOWN,),
-                message=message,
+                message=f"{cause}; look at the printer, then confirm or reprint",
                 cancel_wanted=False,
             )
 

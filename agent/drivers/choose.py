@@ -71,6 +71,7 @@ class PrintTarget(Protocol):
             PrinterBusyError: the printer said later, and took nothing.
             PrinterRejectedError: the printer said no.
             OutcomeUnknownError: a byte left and no whole answer came.
+            JobCanceledError: the journal's `beat` raised it, and the transfer is broken off.
         """
 
     def read_job(self, device_job_id: str) -> JobReading:

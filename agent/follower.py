@@ -262,10 +262,10 @@ class Follower:
     def _ask_late(self, held: Followed) -> None:
         """Ask about a job that is held because its outcome is unknown; what a person says first, wins."""
         job = held.job
-        is_canceled = bool(self._attempts.canceled_among([job.id]))
-        if not is_canceled and not self._attempts.still_in_doubt(job):
-            return
         try:
+            is_canceled = bool(self._attempts.canceled_among([job.id]))
+            if not is_canceled and not self._attempts.still_in_doubt(job):
+                return
             _, target = self._targets.find(job.printer_id)
             found = self._identified(held, target)
             reading = _read(target, found)
@@ -304,7 +304,9 @@ class Follower:
         due_at = self._monotonic() + held.pause_seconds
         if due_at < held.ends_at:
             pause = min(2 * held.pause_seconds, LATE_ASK_CEILING_SECONDS)
-            self._put_back(replace(held, due_at=due_at, pause_seconds=pause))
+            with self._lock:
+                # a person may have had it reprinted meanwhile, and then that attempt is followed
+                self._followed.setdefault(held.job.id, replace(held, due_at=due_at, pause_seconds=pause))
 
     def _settle_absent(self, followed: Followed, exc: NotFoundError) -> None:
         """Settle what is about a job that the printer doesn't know, which proves nothing."""
@@ -327,8 +329,10 @@ class Follower:
         if followed.stage == "refused":
             reasons, message = ("agent-printer-busy",), "the printer takes no jobs now"
             self._attempts.retry(followed.job.id, after_seconds=0, reasons=reasons, message=message)
-        else:
-            self._attempts.resend(followed.job.id)
+        elif self._attempts.resend(followed.job.id).state is JobState.ABORTED:
+            log.warning(
+                "job %s: given up: its document never reached %s whole", followed.job.id, followed.job.printer_id
+            )
 
     def _settle_untold(self, followed: Followed, message: str) -> None:
         if followed.stage == "sent":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -308,6 +309,10 @@ class Document:
     path: Path
     size: int
     format: str
+
+
+ATTEMPT_TOKEN = re.compile(r"(?:^| )[0-9a-f]{12}-[0-9]+$")
+"""The last word of a name that we gave a job at a printer."""
 
 
 @dataclass(frozen=True, slots=True)

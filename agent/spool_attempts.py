@@ -170,7 +170,8 @@ class Attempts:
 
     def still_in_doubt(self, job: Job) -> bool:
         """Whether nobody has settled a job of unknown outcome in the meantime."""
-        return _is_still_in_doubt(self._table.row(job.id), job)
+        rows = self._store.query("SELECT * FROM jobs WHERE id = ?", (job.id,))
+        return any(_is_still_in_doubt(row, job) for row in rows)
 
     def canceled_among(self, job_ids: Collection[str]) -> frozenset[str]:
         """Name those of some jobs that have been cancelled."""

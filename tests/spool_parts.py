@@ -225,6 +225,7 @@ class ListingPrinter(PretendedPrinter):
 
     def find_job(self, job: Job, *, of_any_attempt: bool = False) -> JobReading | None:
         """Find a job of the list."""
+        self._reach("looked for")
         if self.refusal is not None:
             raise self.refusal
         found = (

@@ -104,6 +104,26 @@ def test_a_person_who_is_faster_than_the_printer_wins(
     assert (bench.outcome()[0], printer.tries) == (state, 2 if settle == "reprint" else 1)
 
 
+def test_a_reprint_while_the_printer_is_being_asked_is_followed_to_its_end(
+    bench: Bench, printer: ListingPrinter
+) -> None:
+    """The question about the attempt before must not take the place of the one about this."""
+    bench.run(seconds=60)
+    printer.breaks, printer.makes_jobs_first = None, True
+
+    def reprint() -> None:
+        printer.at_stage.clear()
+        bench.parts.spool.reprint("order-17", attempts=1)
+        bench.dispatcher.step()
+
+    printer.at_stage["looked for"] = reprint
+    bench.clock.advance(900)
+    bench.run(seconds=5)
+    printer.say("102", JobState.COMPLETED)
+    bench.run(seconds=10)
+    assert (bench.outcome()[0], printer.tries) == (JobState.COMPLETED, 2)
+
+
 def test_a_job_of_unknown_outcome_is_cancelled_honestly(bench: Bench, printer: ListingPrinter) -> None:
     """It may have been printed, says the message; where the printer has it after all, it is told."""
     bench.run(seconds=60)

@@ -215,6 +215,15 @@ def test_a_name_that_a_pin_guards_is_not_sent(press: Press, http: HttpClient, jo
     assert [kept.name for kept in press.engine.jobs()] == ["Order 17 f00d-1", "j f00d-1"]
 
 
+def test_a_press_that_names_jobs_in_its_own_way_is_believed(http: HttpClient) -> None:
+    """Only the name of another job of ours tells that a number is not the job's any more."""
+    told = {b"Page 1": None, b"Order 17 0123456789ab-2": "Order 17 0123456789ab-2"}
+    for name, heard in told.items():
+        body = b'{"jobId": "7", "status": "completed", "name": "%b"}' % name
+        with scripted(answering(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body)) as url:
+            assert HpRest(f"{url}Devices/7", http=http).read_job("7").name == heard
+
+
 def test_a_job_is_canceled_once(press: Press, http: HttpClient, job: Job) -> None:
     """A second time, or with an id that it doesn't know, it says so."""
     driver = HpRest(press.url, http=http)

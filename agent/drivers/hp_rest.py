@@ -32,7 +32,7 @@ from agent.errors import (
     TransportError,
 )
 from agent.http import Answer, HttpClient
-from agent.model import Job, JobOptions, JobReading, JobState, Journal, Reading
+from agent.model import ATTEMPT_TOKEN, Job, JobOptions, JobReading, JobState, Journal, Reading
 from agent.upload import Upload
 
 log = logging.getLogger(__name__)
@@ -129,7 +129,10 @@ class HpRest:
         body = self._get(self._job_url(device_job_id))
         if body is None:
             raise NotFoundError(f"the printer doesn't know job {device_job_id}")
-        return replace(parse_job(body), device_job_id=device_job_id)
+        reading = parse_job(body)
+        # nothing says that a press gives names back as it got them: only one of ours tells anything
+        name = reading.name if ATTEMPT_TOKEN.search(reading.name or "") else None
+        return replace(reading, device_job_id=device_job_id, name=name)
 
     def cancel_job(self, device_job_id: str) -> None:
         """Cancel a job.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import logging
 import re
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import BinaryIO
@@ -215,12 +214,11 @@ class Ipp:
 
     def _upload(self, request: Message, job: Job, file: BinaryIO, journal: Journal) -> Message:
         """Send a request with the document after it; gives a response of success."""
-        start = _Start(journal.sending)
         body = Upload(
             encode_message(request),
             file,
             job.document.size,
-            on_start=start,
+            on_start=journal.sending,
             on_end=journal.left,
             on_progress=journal.beat,
         )
@@ -228,7 +226,7 @@ class Ipp:
             answer = self._post(body)
             raise_for_status(answer)
         except (PrinterUnreachableError, PrinterProtocolError, TransportError) as exc:
-            if start.has_happened:
+            if body.has_started:
                 raise OutcomeUnknownError(f"the document was on its way: {exc}") from exc
             raise PrinterUnreachableError(str(exc)) from exc
         except NotFoundError as exc:
@@ -343,18 +341,6 @@ class Ipp:
         )
         groups = (Group(GroupTag.OPERATION, Attributes((*first, *operation))), Group(GroupTag.JOB, Attributes(job)))
         return groups if job else groups[:1]
-
-
-class _Start:
-    """Remembers that the document began to leave, which is on the disk by then."""
-
-    def __init__(self, note: Callable[[], None]) -> None:
-        self.has_happened = False
-        self._note = note
-
-    def __call__(self) -> None:
-        self._note()
-        self.has_happened = True
 
 
 def http_url(uri: str) -> str:

@@ -55,6 +55,7 @@ class Bench:
         for _ in range(10_000):
             pause = self.dispatcher.step()
             if pause > left:
+                self.clock.advance(left)
                 break
             # the pretended clock counts microseconds
             pause = max(pause, 0.001) if pause else 0.0

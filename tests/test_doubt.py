@@ -207,3 +207,30 @@ def test_a_printer_that_numbers_its_jobs_anew_does_not_complete_ours(tmp_path: P
         stranger.print_job(make_job(tmp_path, name="Invoice"), Notes())
         assert follow(stranger, "1").state is JobState.COMPLETED
         assert settled(bench) == UNKNOWN
+
+
+def test_a_printer_that_was_switched_off_in_the_middle_of_a_document_leaves_its_job_to_a_person(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    """On again, it knows nothing of the job, which proves nothing; a person has it printed, once."""
+    blocks: list[int] = []
+    with (
+        ippeveprinter(tmp_path / "printer") as printer,
+        closing(HttpClient()) as http,
+        opened(tmp_path / "state", clock) as parts,
+    ):
+
+        def beat() -> None:
+            blocks.append(1)
+            if len(blocks) == 4:
+                printer.stop()
+
+        job = parts.accept(Ticket(printer="p"), document=bytes(30_000_000)).job
+        bench = Bench(parts, clock, {"p": Ipp(printer.uri, http=http)}, beat=beat)
+        bench.run(seconds=2)
+        assert bench.outcome() == (JobState.PROCESSING, ("agent-printer-unreachable",))
+        printer.start()
+        assert settled(bench) == UNKNOWN
+        parts.spool.reprint(job.id, attempts=1)
+        assert settled(bench)[0] is JobState.COMPLETED
+        assert [path.stat().st_size for path in printer.documents()[-1:]] == [30_000_000]

@@ -51,12 +51,9 @@ def test_a_printer_that_is_always_busy_is_asked_ever_more_rarely(
 def test_a_printer_that_names_an_hour_is_asked_sooner(bench: Bench, printer: PretendedPrinter) -> None:
     """There is a ceiling to what a printer may ask for."""
     printer.refusal = PrinterBusyError("busy", retry_after_seconds=3600)
-    bench.run()
-    bench.clock.advance(299)
-    bench.run()
+    bench.run(seconds=299)
     assert printer.tries == 1
-    bench.clock.advance(1)
-    bench.run()
+    bench.run(seconds=2)
     assert printer.tries == 2
 
 

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from agent.dispatcher import Dispatcher
@@ -79,7 +79,7 @@ class Bench:
 
 @contextmanager
 def sink(received: list[bytes]) -> Iterator[str]:
-    """Give the URI of a raw printer that keeps what it receives."""
+    """Give the URI of a raw printer that keeps what it receives, but not what is broken off by a reset."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=_receive_all, args=(server, received))
         thread.start()
@@ -106,5 +106,5 @@ def _receive_all(server: socket.socket, received: list[bytes]) -> None:
             connection, _ = server.accept()
         except OSError:
             return
-        with connection, connection.makefile("rb") as stream:
+        with connection, connection.makefile("rb") as stream, suppress(ConnectionResetError):
             received.append(stream.read())

@@ -24,8 +24,7 @@ from agent.systemd import notifier
 
 log = logging.getLogger(__name__)
 
-DISPATCHERS = 8
-POLLERS = 16
+DISPATCHERS = POLLERS = 16
 FETCHERS = 4
 DISCOVERERS = CONTROLLERS = 2
 RELAY_GATHER_SECONDS = 0.01

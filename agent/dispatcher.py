@@ -14,12 +14,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from agent.drivers.choose import JobFinder, PrintTarget, carried_for
-from agent.errors import AgentError, PrinterBusyError, PrinterRejectedError, PrinterUnreachableError
+from agent.errors import (
+    AgentError,
+    JobCanceledError,
+    PrinterBusyError,
+    PrinterRejectedError,
+    PrinterUnreachableError,
+)
 from agent.fitting import fit
 from agent.follower import REFUSALS, Follower, Targets
 from agent.loop import backoff
 from agent.model import Job, JobReading, Printer
-from agent.reconcile import waits_for_data
+from agent.reconcile import Stage, is_anothers, waits_for_data
 from agent.settlement import Settlements
 from agent.spool_attempts import Attempts, JobJournal, UnderWay
 
@@ -27,8 +33,13 @@ log = logging.getLogger(__name__)
 
 UNREACHABLE_CEILING_SECONDS = 60.0
 BUSY_CEILING_SECONDS = 300.0
+BUSY_BACKOFF_CEILING_SECONDS = 60.0
 IDLE_SECONDS = 5.0
 UNSETTLED_SECONDS = 1.0
+OVERTAKEN_EVERY = 8
+"""At every so many tries a job of a printer that answers is put behind the next one."""
+UNPROVEN_SENDERS = 8
+"""How many threads may send to printers of which nobody knows that they answer: each may hang for half a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +62,7 @@ class Dispatcher:
         target_for: gives what prints on a printer; NotFoundError where nothing does.
         paused: gives the ids of the printers that people have paused.
         beat: tells the watchdog that the calling thread is alive in a long transfer.
+        online: gives the ids of the printers that have answered lately.
         monotonic: seconds that never jump.
     """
 
@@ -62,27 +74,34 @@ class Dispatcher:
         target_for: Callable[[Printer], PrintTarget],
         paused: Callable[[], Collection[str]],
         beat: Callable[[], None],
+        online: Callable[[], Collection[str]] = tuple,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._attempts = attempts
         self._targets = Targets(find_printer, target_for)
         self._paused = paused
         self._beat = beat
+        self._online = online
         self._monotonic = monotonic
         self._settlements = Settlements()
         self._follower = Follower(
             attempts=attempts, targets=self._targets, settlements=self._settlements, monotonic=monotonic
         )
         self._lock = threading.Lock()
+        self._claiming = threading.Lock()
         self._pauses: dict[str, Pause] = {}
+        self._proven: set[str] = set()
+        self._sending_to: set[str] = set()
         self._nothing_since = -1
         self._claim_again_at = 0.0
         self.on_work: Callable[[], None] = lambda: None
 
     def open(self) -> None:
-        """Take up the jobs that printers had when the agent ended."""
+        """Take up the jobs that printers had when the agent ended, and those of unknown outcome."""
         for under_way in self._attempts.under_way():
             self._follower.follow(under_way)
+        for in_doubt in self._attempts.in_doubt():
+            self._follower.follow_held(in_doubt)
 
     def step(self) -> float:
         """Ask about one job that is due, else send one; give the seconds until there is something to do."""
@@ -91,9 +110,13 @@ class Dispatcher:
             return 0.0
         job = self._claim()
         if job is not None:
-            if self._attempts.has_work_beside(job):
-                self.on_work()
-            self._send(job)
+            try:
+                if self._attempts.has_work_beside(job):
+                    self.on_work()
+                self._send(job)
+            finally:
+                with self._lock:
+                    self._sending_to.discard(job.printer_id)
             return 0.0
         idle = self._idle_seconds()
         return idle if is_settled else min(idle, UNSETTLED_SECONDS)
@@ -109,11 +132,15 @@ class Dispatcher:
     def _claim(self) -> Job | None:
         now, changes = self._monotonic(), self._attempts.changes
         with self._lock:
-            # an empty claim stays empty until a job changes or a pause ends: eight idle threads must cost nothing
+            # an empty claim stays empty until a job changes or a pause ends: idle threads must cost nothing
             if changes == self._nothing_since and now < self._claim_again_at:
                 return None
             left_alone = [printer_id for printer_id, pause in self._pauses.items() if now < pause.until]
-        job = self._attempts.claim([*left_alone, *self._paused()])
+        with self._claiming:
+            job = self._attempts.claim([*left_alone, *self._paused()], only=self._only())
+            if job is not None:
+                with self._lock:
+                    self._sending_to.add(job.printer_id)
         if job is None:
             seconds = self._attempts.seconds_to_next()
             with self._lock:
@@ -123,6 +150,16 @@ class Dispatcher:
                     now + IDLE_SECONDS, *ends, now + (IDLE_SECONDS if seconds is None else seconds)
                 )
         return job
+
+    def _only(self) -> frozenset[str] | None:
+        """Give the printers that surely answer, where enough threads send to others; None where any may be next."""
+        if len(self._sending_to) < UNPROVEN_SENDERS:
+            return None
+        online = frozenset(self._online())
+        with self._lock:
+            answering = (online | self._proven) - self._pauses.keys()
+            unproven = len(self._sending_to - answering)
+        return answering if unproven >= UNPROVEN_SENDERS else None
 
     def _idle_seconds(self) -> float:
         asks = self._follower.seconds_to_next()
@@ -137,9 +174,11 @@ class Dispatcher:
         except PrinterRejectedError as exc:
             outcome = partial(self._refused, job, exc)
         except PrinterBusyError as exc:
-            outcome = partial(self._busy, job, exc)
+            outcome = partial(self._busy, job, journal, exc)
         except PrinterUnreachableError as exc:
             outcome = partial(self._unreachable, job, exc)
+        except JobCanceledError as exc:
+            outcome = partial(self._broken_off, job, journal, exc)
         except Exception as exc:  # noqa: BLE001 - whatever it was, what became of the job is written down
             outcome = partial(self._failed, job, journal, exc)
         else:
@@ -168,42 +207,63 @@ class Dispatcher:
         self._attempts.reject(job.id, exc.reason, str(exc))
         log.warning("job %s: refused for %s: %s", job.id, job.printer_id, exc)
 
-    def _busy(self, job: Job, exc: PrinterBusyError) -> None:
-        pause = min(exc.retry_after_seconds or backoff(job.attempts), BUSY_CEILING_SECONDS)
-        self._attempts.retry(job.id, after_seconds=pause, reasons=("agent-printer-busy",), message=str(exc))
+    def _busy(self, job: Job, journal: JobJournal, exc: PrinterBusyError) -> None:
+        """Try a job again later; where some of it had left, its printer is asked first whether it took none of it."""
+        own = backoff(self._failures(job.printer_id) + 1, ceiling=BUSY_BACKOFF_CEILING_SECONDS)
+        pause = min(max(exc.retry_after_seconds or 0.0, own), BUSY_CEILING_SECONDS)
+        if journal.stage is None:
+            longer = 2 * pause if _may_be_to_blame(job) else 0.0
+            self._attempts.retry(job.id, after_seconds=longer, reasons=("agent-printer-busy",), message=str(exc))
+        else:
+            self._attempts.refused(job.id)
+            self._ask_about(job, journal, "refused")
         self._pause(job, pause, exc)
 
     def _unreachable(self, job: Job, exc: PrinterUnreachableError) -> None:
-        self._attempts.retry(job.id, after_seconds=0, reasons=("agent-printer-unreachable",), message=str(exc))
-        self._pause(job, None, exc)
+        pause = backoff(self._failures(job.printer_id) + 1, ceiling=UNREACHABLE_CEILING_SECONDS)
+        longer = 2 * pause if _may_be_to_blame(job) and job.printer_id in self._online() else 0.0
+        self._attempts.retry(job.id, after_seconds=longer, reasons=("agent-printer-unreachable",), message=str(exc))
+        self._pause(job, pause, exc)
+
+    def _broken_off(self, job: Job, journal: JobJournal, exc: JobCanceledError) -> None:
+        log.info("job %s: %s", job.id, exc)
+        self._ask_about(job, journal, "sending")
 
     def _failed(self, job: Job, journal: JobJournal, exc: Exception) -> None:
         if journal.stage is None:
             pause = backoff(job.attempts)
             self._attempts.retry(job.id, after_seconds=pause, reasons=("agent-printer-error",), message=str(exc))
-        elif journal.device_job_id is not None:
-            job = replace(job, device_job_id=journal.device_job_id)
-            self._follower.follow(UnderWay(job, journal.stage))
         else:
-            message = f"no answer came ({exc}); look at the printer, then confirm or reprint"
-            self._attempts.hold_unknown(job.id, message)
+            self._ask_about(job, journal, journal.stage)
         unexpected = None if isinstance(exc, AgentError) else exc
         log.warning("job %s: sending to %s failed: %s", job.id, job.printer_id, exc, exc_info=unexpected)
 
+    def _ask_about(self, job: Job, journal: JobJournal, stage: Stage) -> None:
+        self._follower.follow(UnderWay(replace(job, device_job_id=journal.device_job_id), stage))
+
     def _answered(self, printer_id: str) -> None:
         with self._lock:
+            self._proven.add(printer_id)
             pause = self._pauses.pop(printer_id, None)
         if pause is not None:
             log.info("%s takes jobs again", printer_id)
 
-    def _pause(self, job: Job, seconds: float | None, exc: Exception) -> None:
+    def _failures(self, printer_id: str) -> int:
         with self._lock:
-            before = self._pauses.get(job.printer_id)
-            failures = 1 if before is None else before.failures + 1
-            pause = backoff(failures, ceiling=UNREACHABLE_CEILING_SECONDS) if seconds is None else seconds
-            self._pauses[job.printer_id] = Pause(self._monotonic() + pause, failures)
-        if before is None:
+            pause = self._pauses.get(printer_id)
+        return 0 if pause is None else pause.failures
+
+    def _pause(self, job: Job, seconds: float, exc: Exception) -> None:
+        failures = self._failures(job.printer_id) + 1
+        with self._lock:
+            self._pauses[job.printer_id] = Pause(self._monotonic() + seconds, failures)
+        if failures == 1:
             log.warning("job %s: %s takes none now: %s; it waits", job.id, job.printer_id, exc)
+
+
+def _may_be_to_blame(job: Job) -> bool:
+    """Whether it is time that a job lets the next one have a try: it may be the job, and not the printer."""
+    return job.attempts % OVERTAKEN_EVERY == 0
 
 
 def _clear_away(target: PrintTarget, job: Job) -> None:
@@ -218,7 +278,7 @@ def _clear_away(target: PrintTarget, job: Job) -> None:
 
 def _left_behind(target: PrintTarget, job: Job) -> JobReading | None:
     """Find a job of the printer's by its name, for an agent that was killed before it noted the id; else by its id."""
-    found = target.find_job(job.token) if isinstance(target, JobFinder) else None
+    found = target.find_job(job, of_any_attempt=True) if isinstance(target, JobFinder) else None
     if found is None and job.device_job_id is not None:
-        return target.read_job(job.device_job_id)
-    return found
+        found = target.read_job(job.device_job_id)
+    return None if found is None or is_anothers(found, job, of_any_attempt=True) else found

@@ -12,6 +12,7 @@ AgentError
 │   ├── PrinterBusyError          try again later: the printer said so
 │   ├── PrinterRejectedError      do not try again: the printer said no
 │   ├── PrinterProtocolError      it answers, but not in this protocol
+│   ├── JobCanceledError          somebody wants it cancelled: break the transfer off, have the printer forget it
 │   └── OutcomeUnknownError       ask the printer or a person, never resend
 ├── CloudError
 │   ├── CloudUnreachableError  try again, with back-off
@@ -113,6 +114,10 @@ class PrinterRejectedError(PrinterError):
 
 class PrinterProtocolError(PrinterError):
     """Raised when what came back isn't valid in the protocol that was spoken."""
+
+
+class JobCanceledError(PrinterError):
+    """Raised in the middle of a document where somebody wants its job cancelled: the transfer is broken off."""
 
 
 class OutcomeUnknownError(PrinterError):

@@ -1,16 +1,21 @@
-"""Asks printers about the jobs that they have, until each has ended; a poll, so that a long print holds nobody."""
+"""Asks printers about the jobs that they have, until each has ended; a poll, so that a long print holds nobody.
+
+A job whose outcome is unknown is held for a person and asked about all the same, ever more rarely: the printer's own
+late word settles it, unless a person is faster.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from agent.drivers.choose import PrintTarget
+from agent.drivers.choose import JobFinder, PrintTarget
 from agent.errors import (
     AgentError,
+    ConflictError,
     NotFoundError,
     PrinterBusyError,
     PrinterProtocolError,
@@ -18,8 +23,8 @@ from agent.errors import (
     PrinterUnreachableError,
 )
 from agent.loop import backoff
-from agent.model import Job, JobReading, Printer
-from agent.reconcile import Stage, Verdict, judge
+from agent.model import Job, JobReading, JobState, Printer
+from agent.reconcile import Stage, Verdict, is_anothers, judge
 from agent.settlement import Settlements
 from agent.spool_attempts import Attempts, UnderWay
 
@@ -29,15 +34,22 @@ FIRST_ASK_SECONDS = 0.05
 QUICK_ASK_SECONDS = 2.0
 LONGEST_ASK_SECONDS = 5.0
 UNREACHABLE_CEILING_SECONDS = 30.0
-RESEND_LIMIT = 3
+LOOK_SECONDS = 10.0
+"""How long a job that nobody has named is looked for by its name: the printer may list it a little later."""
+FIRST_LATE_ASK_SECONDS = 10.0
+LATE_ASK_CEILING_SECONDS = 900.0
+LATE_WORD_SECONDS = 86_400.0
+"""How long a printer is asked about a job of unknown outcome; after a restart anew."""
 CAUSES = {
     Verdict.INCOMPLETE: "the printer says completed, but may not have had the whole document: pages may be missing",
     Verdict.UNKNOWN: "the printer can't tell what came of it",
-    Verdict.RESEND: "the printer did not get all of it, after several attempts",
 }
 """Why a person must look."""
 
-REFUSALS = (NotFoundError, PrinterRejectedError, PrinterProtocolError, PrinterBusyError)
+MOST_IN_TROUBLE = 4
+"""How many threads may ask printers that did not answer the last time: each may hang for half a minute."""
+
+REFUSALS = (NotFoundError, ConflictError, PrinterRejectedError, PrinterProtocolError, PrinterBusyError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +81,8 @@ class Targets:
 class Followed:
     """A job that its printer is asked about; moments are monotonic.
 
-    `stage` is how far its document has come; `is_cancelled` where the printer was told of a person's cancel.
+    `stage` is how far its document has come; `is_cancelled` where the printer was told of a person's cancel; `ends_at`
+    when it is given up to look for it, or to ask about it while it is held.
     """
 
     job: Job
@@ -78,11 +91,18 @@ class Followed:
     pause_seconds: float = FIRST_ASK_SECONDS
     failures: int = 0
     is_cancelled: bool = False
+    is_held: bool = False
+    ends_at: float = 0.0
 
     @property
     def device_job_id(self) -> str:
         """The printer's id for it."""
         return self.job.device_job_id or ""
+
+    @property
+    def is_in_trouble(self) -> bool:
+        """Whether its printer may well not answer."""
+        return self.is_held or self.failures > 0
 
 
 def next_ask_seconds(pause_seconds: float) -> float:
@@ -112,12 +132,19 @@ class Follower:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._followed: dict[str, Followed] = {}
+        self._in_trouble = 0
         self._seen_changes = -1
 
     def follow(self, under_way: UnderWay) -> None:
         """Begin to ask about a job."""
-        due_at = self._monotonic() + FIRST_ASK_SECONDS
-        self._put_back(Followed(under_way.job, under_way.stage, due_at))
+        now = self._monotonic()
+        self._put_back(Followed(under_way.job, under_way.stage, now + FIRST_ASK_SECONDS, ends_at=now + LOOK_SECONDS))
+
+    def follow_held(self, under_way: UnderWay) -> None:
+        """Begin to ask about a job of unknown outcome that is held."""
+        now = self._monotonic()
+        held = Followed(under_way.job, under_way.stage, now, is_held=True, ends_at=now + LATE_WORD_SECONDS)
+        self._ask_rarely(replace(held, pause_seconds=FIRST_LATE_ASK_SECONDS))
 
     def hurry(self, printer_id: str) -> None:
         """Ask now about the jobs of a printer."""
@@ -133,26 +160,31 @@ class Follower:
         if followed is None:
             return False
         try:
-            self._ask(followed)
-        except NotFoundError as exc:
-            self._settlements.settle(partial(self._settle_forgotten, followed, str(exc)))
-        except PrinterRejectedError as exc:
-            self._settlements.settle(partial(self._settle_untold, followed, str(exc)))
-        except Exception as exc:  # noqa: BLE001 - whatever it was, the job is asked about again
-            self._ask_later(followed, exc)
+            self._ask_about(followed)
+        finally:
+            with self._lock:
+                self._in_trouble -= followed.is_in_trouble
         return True
 
     def seconds_to_next(self) -> float | None:
-        """Say when the next job is due; None where none is followed."""
+        """Say when the next job is due; None where none is followed that may be asked about now."""
         with self._lock:
-            due_at = min((followed.due_at for followed in self._followed.values()), default=None)
+            due_at = min((followed.due_at for followed in self._askable()), default=None)
         return None if due_at is None else max(0.0, due_at - self._monotonic())
+
+    def _askable(self) -> Iterator[Followed]:
+        """Give those that may be asked about: enough threads may hang already on printers that don't answer."""
+        is_enough = self._in_trouble >= MOST_IN_TROUBLE
+        return (followed for followed in self._followed.values() if not (is_enough and followed.is_in_trouble))
 
     def _take_due(self) -> Followed | None:
         now = self._monotonic()
         with self._lock:
-            first = min(self._followed.values(), key=lambda followed: followed.due_at, default=None)
-            return None if first is None or first.due_at > now else self._followed.pop(first.job.id)
+            first = min(self._askable(), key=lambda followed: followed.due_at, default=None)
+            if first is None or first.due_at > now:
+                return None
+            self._in_trouble += first.is_in_trouble
+            return self._followed.pop(first.job.id)
 
     def _put_back(self, followed: Followed) -> None:
         with self._lock:
@@ -162,21 +194,38 @@ class Follower:
         changes = self._attempts.changes
         if changes == self._seen_changes or not self._followed:
             return
-        wanted = self._attempts.cancel_requests()
+        with self._lock:
+            held = [job_id for job_id, followed in self._followed.items() if followed.is_held]
+        wanted = self._attempts.cancel_requests() | self._attempts.canceled_among(held)
         with self._lock:
             self._seen_changes = changes
             for job_id, followed in self._followed.items():
                 if job_id in wanted and not followed.is_cancelled:
                     self._followed[job_id] = replace(followed, due_at=0.0)
 
+    def _ask_about(self, followed: Followed) -> None:
+        if followed.is_held:
+            self._ask_late(followed)
+            return
+        try:
+            self._ask(followed)
+        except NotFoundError as exc:
+            self._settle_absent(followed, exc)
+        except PrinterRejectedError as exc:
+            self._settlements.settle(partial(self._settle_untold, followed, str(exc)))
+        except Exception as exc:  # noqa: BLE001 - whatever it was, the job is asked about again
+            self._ask_later(followed, exc)
+
     def _ask(self, followed: Followed) -> None:
         wants_cancel = not followed.is_cancelled and followed.job.id in self._attempts.cancel_requests()
         try:
             _, target = self._targets.find(followed.job.printer_id)
-            if wants_cancel:
+            followed = self._identified(followed, target)
+            reading = _read(target, followed)
+            if wants_cancel and not (reading.state or JobState.PENDING).is_final:
                 tell_cancel(target, followed.device_job_id)
                 followed = replace(followed, is_cancelled=True, pause_seconds=FIRST_ASK_SECONDS)
-            reading = target.read_job(followed.device_job_id)
+                reading = _read(target, followed)
         except PrinterUnreachableError as exc:
             if not wants_cancel:
                 raise
@@ -184,19 +233,50 @@ class Follower:
             return
         self._believe(followed, target, reading)
 
+    def _identified(self, followed: Followed, target: PrintTarget) -> Followed:
+        """Find a job by its name where its answer was lost before it could be noted which of the printer's it is."""
+        if followed.device_job_id:
+            return followed
+        if not isinstance(target, JobFinder):
+            raise PrinterRejectedError("it can't be asked")
+        found = target.find_job(followed.job)
+        if found is None or found.device_job_id is None:
+            raise NotFoundError("it lists no job of this name")
+        self._attempts.found(followed.job.id, found.device_job_id)
+        return replace(followed, job=replace(followed.job, device_job_id=found.device_job_id))
+
     def _believe(self, followed: Followed, target: PrintTarget, reading: JobReading) -> None:
         job, verdict = followed.job, judge(reading, followed.stage)
         if verdict is Verdict.WITHDRAW:
             self._attempts.withdraw(job.id)
             tell_cancel(target, followed.device_job_id)
-            self._put_back(replace(followed, stage="withdrawn", due_at=self._monotonic() + FIRST_ASK_SECONDS))
-        elif verdict is Verdict.RESEND and job.attempts < RESEND_LIMIT:
-            log.info("job %s: %s did not get all of it and printed nothing; it is sent again", job.id, job.printer_id)
-            self._attempts.retry(job.id, after_seconds=0, reasons=(), message="the document did not come whole")
+            self._follow_on(replace(followed, stage="withdrawn"), job)
+        elif verdict is Verdict.RESEND:
+            log.info("job %s: %s did not get all of it and printed nothing", job.id, job.printer_id)
+            self._send_again(followed)
         elif verdict is Verdict.FOLLOW:
             self._follow_on(followed, self._attempts.record(job.id, reading))
         else:
-            self._hold(job, CAUSES[verdict])
+            self._hold(followed, CAUSES[verdict])
+
+    def _ask_late(self, held: Followed) -> None:
+        """Ask about a job that is held because its outcome is unknown; what a person says first, wins."""
+        job = held.job
+        try:
+            is_canceled = bool(self._attempts.canceled_among([job.id]))
+            if not is_canceled and not self._attempts.still_in_doubt(job):
+                return
+            _, target = self._targets.find(job.printer_id)
+            found = self._identified(held, target)
+            reading = _read(target, found)
+            if is_canceled:
+                tell_cancel(target, found.device_job_id)
+            elif judge(reading, held.stage) not in CAUSES and self._attempts.take_up(found.job):
+                log.info("job %s: %s has a word on it after all", job.id, job.printer_id)
+                self.follow(UnderWay(found.job, held.stage))
+        except Exception as exc:  # noqa: BLE001 - whatever it was, a person can still settle it
+            log.debug("job %s: nothing new of it on %s: %s", job.id, job.printer_id, exc)
+            self._ask_rarely(held)
 
     def _follow_on(self, followed: Followed, job: Job) -> None:
         if job.state.is_final:
@@ -220,19 +300,60 @@ class Follower:
         reasons = tuple(dict.fromkeys((*job.state_reasons, "agent-printer-unreachable")))
         self._attempts.record(job.id, JobReading(state=job.state, state_reasons=reasons))
 
+    def _ask_rarely(self, held: Followed) -> None:
+        due_at = self._monotonic() + held.pause_seconds
+        if due_at < held.ends_at:
+            pause = min(2 * held.pause_seconds, LATE_ASK_CEILING_SECONDS)
+            with self._lock:
+                # a person may have had it reprinted meanwhile, and then that attempt is followed
+                self._followed.setdefault(held.job.id, replace(held, due_at=due_at, pause_seconds=pause))
+
+    def _settle_absent(self, followed: Followed, exc: NotFoundError) -> None:
+        """Settle what is about a job that the printer doesn't know, which proves nothing."""
+        now = self._monotonic()
+        if followed.device_job_id or followed.stage == "refused" or now >= followed.ends_at:
+            self._settlements.settle(partial(self._settle_forgotten, followed, str(exc)))
+        else:
+            self._follow_on(followed, followed.job)
+
     def _settle_forgotten(self, followed: Followed, message: str) -> None:
         job = followed.job
         if job.id in self._attempts.cancel_requests():
-            self._attempts.end_canceled(job.id, "the printer no longer knew it")
+            self._attempts.end_canceled(job.id, "the printer doesn't know it any more; it may have been printed")
+        elif followed.stage == "refused":
+            self._send_again(followed)
         else:
-            self._hold(job, f"the printer no longer knows it: {message}")
+            self._hold(followed, f"the printer doesn't know it: {message}", ask_late=True)
+
+    def _send_again(self, followed: Followed) -> None:
+        if followed.stage == "refused":
+            reasons, message = ("agent-printer-busy",), "the printer takes no jobs now"
+            self._attempts.retry(followed.job.id, after_seconds=0, reasons=reasons, message=message)
+        elif self._attempts.resend(followed.job.id).state is JobState.ABORTED:
+            log.warning(
+                "job %s: given up: its document never reached %s whole", followed.job.id, followed.job.printer_id
+            )
 
     def _settle_untold(self, followed: Followed, message: str) -> None:
         if followed.stage == "sent":
             self._attempts.record(followed.job.id, JobReading(state=None))
+        elif followed.stage == "refused":
+            self._send_again(followed)
         else:
-            self._hold(followed.job, f"the printer tells nothing of it: {message}")
+            self._hold(followed, f"the printer tells nothing of it: {message}")
 
-    def _hold(self, job: Job, cause: str) -> None:
-        self._attempts.hold_unknown(job.id, f"{cause}; look at the printer, then confirm or reprint")
+    def _hold(self, followed: Followed, cause: str, *, ask_late: bool = False) -> None:
+        job = followed.job
+        held = self._attempts.hold_unknown(job.id, cause)
+        if held.state.is_final:
+            return
         log.warning("job %s: outcome unknown on %s: %s", job.id, job.printer_id, cause)
+        if ask_late:
+            self.follow_held(UnderWay(job, followed.stage))
+
+
+def _read(target: PrintTarget, followed: Followed) -> JobReading:
+    reading = target.read_job(followed.device_job_id)
+    if is_anothers(reading, followed.job):
+        raise NotFoundError(f"its job {followed.device_job_id} is another one by now")
+    return reading

@@ -21,12 +21,10 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError as Urllib3Error
 from urllib3.exceptions import NewConnectionError
 
-from agent.upload import Upload
+from agent.upload import STALL_SECONDS, Upload
 
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of hostile peers with the URL, which may be secret
 
-STALL_SECONDS = 300.0
-"""How long a peer may take none of a body: a printer that is out of paper stops reading."""
 BEAT_SECONDS = 5.0
 SHORTEST_WAIT_SECONDS = 0.001
 LINE_LIMIT_BYTES = 65_536
@@ -100,8 +98,8 @@ class PatientConnection(HTTPConnection):
         watch: is called while an answer comes and while none does; may be set between a request and its answer.
     """
 
-    _beat: Callable[[], None] = staticmethod(lambda: None)
-    watch: Callable[[socket.socket], None] = staticmethod(lambda _sock: None)
+    watch: Callable[[socket.socket], None] | None = None
+    _document: Upload | None = None
     _is_used = False
 
     def connect(self) -> None:
@@ -115,26 +113,27 @@ class PatientConnection(HTTPConnection):
 
     def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
         """Send a request; a document never rides on a kept connection, whose death would leave its fate unknown."""
-        self._beat, self.watch = staticmethod(lambda: None), staticmethod(lambda _sock: None)
-        if isinstance(body, Upload):
-            self._beat, self.watch = body.on_progress, body.watch
-            if self._is_used:
-                self.close()
+        self._document = body if isinstance(body, Upload) else None
+        self.watch = None if self._document is None else self._document.watch
+        if self._document is not None and self._is_used:
+            self.close()
         super().request(method, url, body, *args, **kwargs)
 
     def send(self, data: Any) -> None:
         """Send `data`, waiting as long as the peer takes some of it every now and then."""
         if self.sock is None:
             self.connect()
-        _send_patiently(self.sock, data, self._beat)
+        if self._document is not None:
+            self._document.before_sending(self.sock)
+        _send_patiently(self.sock, data, self._document)
 
     def getresponse(self) -> Any:
         """Read the head of the answer, with one deadline for the head and the body together."""
         self._is_used = True
-        seconds = cast("float", self.timeout)
+        seconds, watch = cast("float", self.timeout), self.watch or _watch_nothing
 
         def timed(sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
-            reader = _TimedReader(sock, seconds=seconds, watch=self.watch)
+            reader = _TimedReader(sock, seconds=seconds, watch=watch)
             return http.client.HTTPResponse(cast("socket.socket", _TimedSocket(reader)), *args, **kwargs)
 
         self.response_class = cast("type[http.client.HTTPResponse]", timed)
@@ -159,7 +158,11 @@ def limited(manager: urllib3.PoolManager) -> urllib3.PoolManager:
     return manager
 
 
-def _send_patiently(sock: socket.socket, data: bytes, beat: Callable[[], None]) -> None:
+def _watch_nothing(_sock: socket.socket) -> None:
+    """Stand in for `watch`."""
+
+
+def _send_patiently(sock: socket.socket, data: bytes, document: Upload | None) -> None:
     view = memoryview(data)
     sock.settimeout(BEAT_SECONDS)
     stalled_at = time.monotonic() + STALL_SECONDS
@@ -168,6 +171,7 @@ def _send_patiently(sock: socket.socket, data: bytes, beat: Callable[[], None]) 
             view = view[sock.send(view) :]
             stalled_at = time.monotonic() + STALL_SECONDS
         except TimeoutError:
-            beat()
+            if document is not None:
+                document.on_progress()
             if time.monotonic() > stalled_at:
                 raise

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -310,6 +311,10 @@ class Document:
     format: str
 
 
+ATTEMPT_TOKEN = re.compile(r"(?:^| )[0-9a-f]{12}-[0-9]+$")
+"""The last word of a name that we gave a job at a printer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A job of the spool.
@@ -344,9 +349,19 @@ class Job:
     publisher: str | None = None
 
     @property
+    def shown_name(self) -> str:
+        """The name that a printer may show: the publisher's, but the id where there is none or a PIN guards it."""
+        return (None if self.has_pin else self.name) or self.id
+
+    @property
     def attempt_token(self) -> str:
         """The word that names this attempt in the printer's list of jobs: `<token>-<attempts>`."""
         return f"{self.token}-{self.attempts}"
+
+    def is_named(self, name: str | None, *, of_any_attempt: bool = False) -> bool:
+        """Whether a name in a printer's list of jobs ends with the token of this attempt, or of any attempt at it."""
+        word = (name or "").rpartition(" ")[2]
+        return word.rpartition("-")[0] == self.token if of_any_attempt else word == self.attempt_token
 
     def to_json(self) -> dict[str, Any]:
         """Give the job as the contract shows it; one with a PIN tells neither its name nor its user."""
@@ -372,13 +387,21 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobReading:
-    """What a printer says about one job: `state` is None where it can say nothing (raw 9100)."""
+    """What a printer says about one job: `state` is None where it can say nothing (raw 9100).
+
+    `name` is the job's name there. `has_begun` tells whether the printer ever began to process it. `time_out_action` is
+    what the printer does with a job whose document stays away (RFC 8011's multiple-operation-time-out-action):
+    `abort-job`, `hold-job` or `process-job`.
+    """
 
     state: JobState | None
     device_job_id: str | None = None
     state_reasons: tuple[str, ...] = ()
     impressions_completed: int | None = None
     message: str = ""
+    name: str | None = None
+    has_begun: bool | None = None
+    time_out_action: str | None = None
 
 
 class Journal(Protocol):
@@ -391,14 +414,18 @@ class Journal(Protocol):
         """Note that the first byte of the document is about to leave."""
 
     def left(self) -> None:
-        """Note that the last byte of the document has left, and that the printer's TCP has it.
+        """Note that the printer's TCP has the document, all but perhaps its last byte, which is about to leave.
 
         Only then is the printer's `completed` the whole document. This word alone outlives a kill, but not always a
         power cut: where it is missing, the outcome is unknown, never false.
         """
 
     def beat(self) -> None:
-        """Tell the watchdog that a long transfer is alive; cheap, called every few hundred KiB."""
+        """Tell the watchdog that a long transfer is alive; cheap, called every few hundred KiB.
+
+        Raises:
+            JobCanceledError: somebody wants the job cancelled, and it has not left yet: the transfer is broken off.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,7 @@ class Parts:
             target_for=self.drivers.print_target,
             paused=self._left_alone,
             beat=beat,
+            online=lambda: [printer.id for printer in self.registry.printers() if printer.online],
         )
         self.registry.on_online = self.dispatcher.printer_is_back
 

@@ -7,12 +7,13 @@ import json
 from agent.errors import ConflictError, RefusedError
 from agent.model import Job, JobState
 from agent.pin import matches
-from agent.spool_rows import OUTCOME_UNKNOWN, incoming_reasons, other_reasons
+from agent.spool_rows import incoming_reasons, is_in_doubt, other_reasons
 from agent.spool_table import JobTable, check_user
 from agent.store import Row
 
 PIN_TRIES = 5
 PIN_LOCK_SECONDS = 300.0
+MAY_BE_PRINTED = "it was not known what had come of it: it may have been printed"
 
 
 def cancel(table: JobTable, job_id: str, *, user: str | None) -> Job:
@@ -23,7 +24,7 @@ def cancel(table: JobTable, job_id: str, *, user: str | None) -> Job:
         if state.is_final:
             raise ConflictError(f"job {job_id} is {state.keyword} already")
         if state < JobState.PROCESSING:
-            return table.end_canceled(row)
+            return table.end_canceled(row, message=MAY_BE_PRINTED if is_in_doubt(row) else "")
         if row["cancel_wanted"]:
             return table.job(row)
         reasons = (*json.loads(row["state_reasons"]), "processing-to-stop-point")
@@ -60,12 +61,18 @@ def reprint(table: JobTable, job_id: str, *, attempts: int) -> Job:
     with table.edit(job_id) as row:
         _check_unknown(row, attempts)
         return table.change(
-            row, state=JobState.PENDING, state_reasons=(), message="", stage="received", device_job_id=None
+            row,
+            state=JobState.PENDING,
+            state_reasons=(),
+            message="",
+            stage="received",
+            device_job_id=None,
+            resends=0,
         )
 
 
 def _check_unknown(row: Row, attempts: int) -> None:
-    if not _is_unknown(row):
+    if not is_in_doubt(row):
         raise ConflictError(f"the outcome of job {row['id']} isn't in doubt")
     if attempts != row["attempts"]:
         raise ConflictError(f"job {row['id']} has had {row['attempts']} attempts, not {attempts}")
@@ -74,11 +81,7 @@ def _check_unknown(row: Row, attempts: int) -> None:
 def _is_held(row: Row) -> bool:
     """Whether a job waits for a person to let it go, and not just for its document."""
     waits_for_document = row["stage"] == "incoming" and not other_reasons(row)
-    return row["state"] == JobState.PENDING_HELD and not _is_unknown(row) and not waits_for_document
-
-
-def _is_unknown(row: Row) -> bool:
-    return row["state"] == JobState.PENDING_HELD and OUTCOME_UNKNOWN in json.loads(row["state_reasons"])
+    return row["state"] == JobState.PENDING_HELD and not is_in_doubt(row) and not waits_for_document
 
 
 def _count_try(table: JobTable, row: Row) -> None:

@@ -2,8 +2,9 @@
 
 `stage` is the journal of one attempt: `incoming` (the document has yet to come), `received` (nobody has tried, or the
 last try came to nothing), `announced` (about to be sent), `created` (the printer has made a job, no byte of the
-document has left), `sending` (the first byte may have left), `left` (the printer's TCP has the last byte), `withdrawn`
-(the printer was told to forget it, since it waited for the rest), `sent` (the printer has taken it all and answered).
+document has left), `sending` (the first byte may have left), `refused` (the printer has said since that it takes none
+now), `left` (the printer's TCP has all but perhaps the last byte), `withdrawn` (the printer was told to forget it,
+since it waited for the rest), `sent` (the printer has taken it all and answered).
 """
 
 from __future__ import annotations
@@ -79,6 +80,8 @@ SCHEMA = (
     "ALTER TABLE jobs ADD COLUMN publisher TEXT",
     "CREATE INDEX jobs_publisher ON jobs (publisher) WHERE state < 7",
     "ALTER TABLE jobs ADD COLUMN undated_seconds REAL",
+    "ALTER TABLE jobs ADD COLUMN resends INTEGER NOT NULL DEFAULT 0",
+    "CREATE TABLE turns (printer_id TEXT PRIMARY KEY, turn INTEGER NOT NULL) WITHOUT ROWID",
     """CREATE TABLE incoming (
         seq INTEGER PRIMARY KEY REFERENCES jobs (seq) ON DELETE CASCADE,
         url TEXT NOT NULL,
@@ -104,15 +107,15 @@ UPDATE = """
     UPDATE jobs SET state = :state, state_reasons = :state_reasons, message = :message, revision = :revision,
         stage = :stage, next_attempt_at = :next_attempt_at, device_job_id = :device_job_id,
         impressions_completed = :impressions_completed, ignored_options = :ignored_options,
-        cancel_wanted = :cancel_wanted, file = :file, size = :size, format = :format,
+        cancel_wanted = :cancel_wanted, file = :file, size = :size, format = :format, resends = :resends,
         updated_at = :updated_at, pin_tries = :pin_tries, pin_locked_until = :pin_locked_until,
         response_topic = :response_topic, correlation_data = :correlation_data
     WHERE seq = :seq
     RETURNING *"""
 
-# The best pending job of a printer that has none under way. The printers with pending jobs are found by hops over the
-# index, so that a long queue costs no more than a short one. A next attempt further away than any pause was written by
-# a clock that was wrong.
+# The best pending job of a printer that has none under way; of printers whose best have one priority, that of the one
+# that was served the longest ago. The printers with pending jobs are found by hops over the index, so that a long queue
+# costs no more than a short one. A next attempt further away than any pause was written by a clock that was wrong.
 CLAIM = """
     WITH RECURSIVE waiting (printer_id) AS (
         SELECT min(printer_id) FROM jobs WHERE state = 3
@@ -128,15 +131,19 @@ CLAIM = """
             ORDER BY priority DESC, seq LIMIT 1)
         FROM waiting
         WHERE printer_id NOT IN (SELECT value FROM json_each(:excluded))
+            AND (:only IS NULL OR printer_id IN (SELECT value FROM json_each(:only)))
             AND NOT EXISTS (SELECT 1 FROM jobs WHERE printer_id = waiting.printer_id AND state IN (5, 6)))
     UPDATE jobs SET state = 5, stage = 'announced', attempts = attempts + 1, updated_at = :now
     WHERE seq = (
-        SELECT jobs.seq FROM best JOIN jobs ON jobs.seq = best.seq ORDER BY priority DESC, jobs.seq LIMIT 1)
+        SELECT jobs.seq FROM best JOIN jobs ON jobs.seq = best.seq LEFT JOIN turns USING (printer_id)
+        ORDER BY priority DESC, coalesce(turn, 0), jobs.seq LIMIT 1)
     RETURNING *"""
 
 WAITING_PAGES = """
     SELECT coalesce(sum(max(coalesce(json_extract(options, '$.copies'), 1), coalesce(impressions_completed, 0))), 0)
     FROM jobs WHERE state < 7 AND publisher = ?"""
+
+TAKE_TURN = "INSERT OR REPLACE INTO turns SELECT ?, coalesce(max(turn), 0) + 1 FROM turns"
 
 LIST = """
     SELECT * FROM jobs
@@ -185,6 +192,11 @@ def incoming_reasons(row: Columns) -> tuple[str, ...]:
 def other_reasons(row: Columns) -> tuple[str, ...]:
     """Give the rest of them."""
     return tuple(reason for reason in json.loads(row["state_reasons"]) if reason not in INCOMING_REASONS)
+
+
+def is_in_doubt(row: Columns) -> bool:
+    """Tell whether the outcome of a row's job is unknown."""
+    return row["state"] == JobState.PENDING_HELD and OUTCOME_UNKNOWN in json.loads(row["state_reasons"])
 
 
 def token_of(row: Columns) -> str:

@@ -6,12 +6,9 @@ import logging
 from collections.abc import Container
 
 from agent.model import JobState
-from agent.spool_rows import OUTCOME_UNKNOWN
 from agent.spool_table import JobTable
 
 log = logging.getLogger(__name__)
-
-INTERRUPTED = "the agent was interrupted while it sent this job: look at the printer, then confirm or reprint"
 
 ACTIVE = "SELECT * FROM jobs WHERE state IN (5, 6) ORDER BY seq"
 UNSENT = "SELECT * FROM jobs WHERE state <= 4 AND stage = 'received' ORDER BY seq"
@@ -21,17 +18,13 @@ def recover(table: JobTable) -> None:
     """Settle the jobs that were under way when the agent ended, as far as the journal can tell.
 
     Of a job that was announced or created no byte has left: it waits again, with the `device_job_id` of the empty job
-    that the printer may still have. One that was sent, or that the printer can be asked about, stays under way; the
-    outcome of the others is unknown.
+    that the printer may still have. Any other stays under way: its printer is asked about it.
     """
     for row in table.store.query(ACTIVE):
         if row["stage"] == "announced":
             table.mark(row, state=JobState.PENDING, stage="received")
         elif row["stage"] == "created":
             table.change(row, state=JobState.PENDING, stage="received", state_reasons=())
-        elif row["device_job_id"] is None:
-            log.warning("job %s: interrupted while it was sent to %s; a person must look", row["id"], row["printer_id"])
-            table.change(row, state=JobState.PENDING_HELD, state_reasons=(OUTCOME_UNKNOWN,), message=INTERRUPTED)
 
 
 def end_without_document(table: JobTable, present: Container[str]) -> None:

@@ -1,16 +1,29 @@
-"""A document on its way over TCP: read while it is sent, and watched until the peer's TCP has taken it."""
+"""A document on its way over TCP: read while it is sent, and watched until the peer's TCP has taken it.
+
+Whoever is killed in the middle of a document must not look to the printer like one who has sent it all: many print as
+much as they got. So a broken document is broken off with a reset, which the kernel sends for a killed process too
+(SO_LINGER of 0 s), and its last byte is held back until the printer's TCP has all the others and that is written down.
+Before that word the printer can't have the whole document, and after it it lacks one byte at most.
+"""
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import select
 import socket
+import ssl
 import struct
 import termios
+import time
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 BLOCK_BYTES = 262_144
+STALL_SECONDS = 300.0
+"""How long a peer may take none of a body: a printer that is out of paper stops reading."""
+SHORTEST_LOOK_SECONDS = 0.0001
+LONGEST_LOOK_SECONDS = 0.02
 
 
 class Upload:
@@ -21,8 +34,8 @@ class Upload:
         file: the document, at the position to begin from.
         size: bytes of the document.
         on_start: called once, just before the first byte of `file` is read for sending.
-        on_end: called once, when the peer's TCP has the last byte. What only our kernel has may still get lost with
-            the cable or the power, and a printer may print as much as it got.
+        on_end: called once, when the peer's TCP has all but the last byte, which leaves when it has returned. What only
+            our kernel has may still get lost with the cable or the power.
         on_progress: called every 256 KiB, and every few seconds while the peer takes nothing or has yet to answer.
     """
 
@@ -42,6 +55,7 @@ class Upload:
         self._length = len(prefix) + size
         self._left = size
         self._is_sent = False
+        self._has_ended = False
         self._on_start: Callable[[], None] | None = on_start
         self._on_end: Callable[[], None] | None = on_end
 
@@ -59,12 +73,12 @@ class Upload:
     @property
     def has_ended(self) -> bool:
         """Whether the peer's TCP surely has all of the document."""
-        return self._on_end is None
+        return self._has_ended
 
     def read(self, amount: int = BLOCK_BYTES) -> bytes:
         """Give the next bytes, at most `amount` of the document with the prefix before the first; empty at the end.
 
-        The one who asks again after the last bytes has sent those.
+        The last byte comes alone. The one who asks again after it has sent it.
         """
         head, self._prefix = self._prefix, b""
         if not self._left:
@@ -73,17 +87,52 @@ class Upload:
         if self._on_start is not None:
             start, self._on_start = self._on_start, None
             start()
-        part = self._file.read(min(amount, self._left))
+        part = self._file.read(min(amount, max(self._left - 1, 1)))
         if not part:
             raise OSError(errno.EIO, "the document is shorter than it was")
         self._left -= len(part)
         self.on_progress()
         return head + part if head else part
 
+    def before_sending(self, sock: socket.socket) -> None:
+        """Be told of the socket before each part of the request leaves on it.
+
+        Raises:
+            TimeoutError: the peer takes no more.
+        """
+        if not self.has_started:
+            _close_by_reset(sock, is_wanted=True)
+        elif not self._left:
+            self._wait_for_the_others(sock)
+
     def watch(self, sock: socket.socket) -> None:
         """Look how much of it the peer has, while its answer is waited for."""
         self.on_progress()
-        if self._is_sent and self._on_end is not None and not untaken_bytes(sock):
+        if self._is_sent and not self._has_ended and not untaken_bytes(sock):
+            self._has_ended = True
+            _close_by_reset(sock, is_wanted=False)
+            self._tell_end()
+
+    def _wait_for_the_others(self, sock: socket.socket) -> None:
+        """Wait until the peer's TCP has all but the last byte, or until it answers or hangs up before that."""
+        poll, pause_seconds = select.poll(), SHORTEST_LOOK_SECONDS
+        # what a TLS peer sends may be a session ticket as well as an answer
+        poll.register(sock, 0 if isinstance(sock, ssl.SSLSocket) else select.POLLIN)
+        left, stalled_at = untaken_bytes(sock), time.monotonic() + STALL_SECONDS
+        while left and not poll.poll(0):
+            time.sleep(pause_seconds)
+            self.on_progress()
+            pause_seconds = min(2 * pause_seconds, LONGEST_LOOK_SECONDS)
+            before, left = left, untaken_bytes(sock)
+            if left < before:
+                stalled_at = time.monotonic() + STALL_SECONDS
+            elif time.monotonic() > stalled_at:
+                raise TimeoutError("the peer takes no more")
+        if not left:
+            self._tell_end()
+
+    def _tell_end(self) -> None:
+        if self._on_end is not None:
             end, self._on_end = self._on_end, None
             end()
 
@@ -95,3 +144,8 @@ def untaken_bytes(sock: socket.socket) -> int:
     """
     queued: int = struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0\0\0\0"))[0]
     return queued
+
+
+def _close_by_reset(sock: socket.socket, *, is_wanted: bool) -> None:
+    """Choose how the kernel closes a socket, also for a process that is killed: by a reset, or in good order."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", is_wanted, 0))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from agent.dispatcher import Dispatcher
@@ -17,6 +18,7 @@ from agent.errors import (
 )
 from agent.model import Capabilities, Job, JobState, Printer
 from tests.conftest import FakeClock
+from tests.ipp_parts import DEADLINE_SECONDS
 from tests.spool_parts import Parts, a_printer, nothing
 
 OFF = PrinterUnreachableError("no route to host")
@@ -32,6 +34,7 @@ class Bench:
     targets: dict[str, PrintTarget]
     capabilities: Capabilities = field(default_factory=Capabilities)
     paused: set[str] = field(default_factory=set)
+    online: set[str] = field(default_factory=set)
     beat: Callable[[], None] = nothing
 
     def __post_init__(self) -> None:
@@ -41,6 +44,7 @@ class Bench:
             target_for=lambda printer: self.targets[printer.id],
             paused=lambda: self.paused,
             beat=self.beat,
+            online=lambda: self.online,
             monotonic=lambda: self.clock().timestamp(),
         )
         self.dispatcher.open()
@@ -51,6 +55,7 @@ class Bench:
         for _ in range(10_000):
             pause = self.dispatcher.step()
             if pause > left:
+                self.clock.advance(left)
                 break
             # the pretended clock counts microseconds
             pause = max(pause, 0.001) if pause else 0.0
@@ -74,7 +79,7 @@ class Bench:
 
 @contextmanager
 def sink(received: list[bytes]) -> Iterator[str]:
-    """Give the URI of a raw printer that keeps what it receives."""
+    """Give the URI of a raw printer that keeps what it receives, but not what is broken off by a reset."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=_receive_all, args=(server, received))
         thread.start()
@@ -85,11 +90,21 @@ def sink(received: list[bytes]) -> Iterator[str]:
             thread.join(10)
 
 
+def settled(bench: Bench) -> tuple[JobState, tuple[str, ...]]:
+    """Step until nothing more becomes of the newest job by itself; a real printer takes its real time."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not bench.job().state.is_final and bench.job().state != JobState.PENDING_HELD:
+        assert time.monotonic() < deadline, bench.job()
+        bench.run(seconds=1)
+        time.sleep(0.02)
+    return bench.outcome()
+
+
 def _receive_all(server: socket.socket, received: list[bytes]) -> None:
     while True:
         try:
             connection, _ = server.accept()
         except OSError:
             return
-        with connection, connection.makefile("rb") as stream:
+        with connection, connection.makefile("rb") as stream, suppress(ConnectionResetError):
             received.append(stream.read())

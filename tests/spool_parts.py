@@ -14,7 +14,7 @@ from typing import Any
 from agent.accounts import DEFAULT_ACCOUNT, NO_LIMITS, Accounts
 from agent.config_schema import AccountConfig, LimitsConfig, SpoolConfig, UserConfig
 from agent.document_reference import Reference
-from agent.errors import NotFoundError, PrinterRejectedError
+from agent.errors import NotFoundError, PrinterBusyError, PrinterRejectedError
 from agent.model import Clock, Identity, Job, JobReading, JobState, Journal, Printer, Ticket
 from agent.outbox import Note, Outbox
 from agent.spool import Accepted, Spool
@@ -134,6 +134,7 @@ class PretendedPrinter:
         printed: the documents that came out, by the name of their job.
         job_list: what it says of its jobs, by its own ids.
         refusal: raised before anything is taken.
+        never_takes: the name of a job that it calls itself busy at.
         breaks: raised after some of the document has left.
         takes_all_first: whether all of it has left by then.
         makes_jobs_first: whether it has Create-Job.
@@ -148,6 +149,7 @@ class PretendedPrinter:
     job_list: dict[str, JobReading] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
     refusal: Exception | None = None
+    never_takes: str | None = None
     breaks: Exception | None = None
     takes_all_first: bool = False
     makes_jobs_first: bool = True
@@ -163,6 +165,8 @@ class PretendedPrinter:
         self._reach("announced")
         if self.refusal is not None:
             raise self.refusal
+        if self.never_takes is not None and job.name == self.never_takes:
+            raise PrinterBusyError("busy")
         device_job_id = str(100 + self.tries) if self.makes_jobs_first else None
         if device_job_id:
             self.say(device_job_id, JobState.PENDING_HELD, "job-data-insufficient", impressions=0)
@@ -211,3 +215,24 @@ class PretendedPrinter:
 
     def _reach(self, stage: str) -> None:
         self.at_stage.get(stage, nothing)()
+
+
+@dataclass
+class ListingPrinter(PretendedPrinter):
+    """A pretended printer without Create-Job whose jobs can be found by name; `listed` are its ids by attempt token."""
+
+    makes_jobs_first: bool = False
+    listed: dict[str, str] = field(default_factory=dict)
+
+    def find_job(self, job: Job, *, of_any_attempt: bool = False) -> JobReading | None:
+        """Find a job of the list."""
+        self._reach("looked for")
+        if self.refusal is not None:
+            raise self.refusal
+        found = (
+            device_job_id
+            for token, device_job_id in self.listed.items()
+            if job.is_named(token, of_any_attempt=of_any_attempt)
+        )
+        device_job_id = next(found, None)
+        return None if device_job_id is None else self.job_list[device_job_id]

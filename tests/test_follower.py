@@ -90,13 +90,15 @@ def test_a_job_that_failed_for_want_of_data_is_sent_again(bench: Bench, printer:
     assert (bench.outcome()[0], len(printer.printed), printer.tries) == (JobState.COMPLETED, 1, 2)
 
 
-def test_an_abort_without_a_cause_is_the_printers_final_word(bench: Bench, printer: PretendedPrinter) -> None:
-    """That nothing was printed is not enough to send it again."""
+def test_an_abort_of_half_a_document_without_a_cause_is_a_persons_to_settle(
+    bench: Bench, printer: PretendedPrinter
+) -> None:
+    """That no page was counted is not enough to send it again, and the document is not to blame."""
     printer.breaks = LOST
     printer.at_stage["sending"] = lambda: printer.say("101", JobState.ABORTED, "aborted-by-system", impressions=0)
     bench.parts.accept()
     bench.run(seconds=3600)
-    assert (bench.outcome(), printer.tries) == ((JobState.ABORTED, ("aborted-by-system",)), 1)
+    assert (bench.outcome(), printer.tries) == ((JobState.PENDING_HELD, ("agent-outcome-unknown",)), 1)
 
 
 def test_a_printer_that_waits_for_the_rest_is_told_to_forget_it(bench: Bench, printer: PretendedPrinter) -> None:
@@ -110,11 +112,26 @@ def test_a_printer_that_waits_for_the_rest_is_told_to_forget_it(bench: Bench, pr
 
 
 def test_a_document_that_breaks_every_connection_is_not_sent_for_ever(bench: Bench, printer: PretendedPrinter) -> None:
-    """After three tries a person must look."""
+    """With growing pauses, and then it ends; the outcome is no secret: nothing was printed."""
     printer.breaks = LOST
     bench.parts.accept()
     bench.run(seconds=3600)
-    assert (bench.outcome(), printer.tries) == ((JobState.PENDING_HELD, ("agent-outcome-unknown",)), 3)
+    assert (bench.outcome(), printer.tries) == ((JobState.ABORTED, ("submission-interrupted",)), 9)
+
+
+def test_tries_at_a_printer_that_was_off_do_not_count_as_broken_documents(
+    bench: Bench, printer: PretendedPrinter
+) -> None:
+    """A job that waited a night for its printer is sent again like any other when its document breaks off."""
+    printer.refusal = OFF
+    bench.parts.accept()
+    bench.run(seconds=3600)
+    printer.refusal, printer.breaks = None, LOST
+    bench.dispatcher.printer_is_back("p")
+    bench.dispatcher.step()
+    printer.breaks, printer.answer = None, JobState.COMPLETED
+    bench.run(seconds=60)
+    assert (bench.outcome()[0], len(printer.printed)) == (JobState.COMPLETED, 1)
 
 
 def test_a_job_of_which_pages_came_out_is_never_sent_again(bench: Bench, printer: PretendedPrinter) -> None:

@@ -88,7 +88,7 @@ def job(tmp_path: Path) -> Job:
     path = tmp_path / "document"
     path.write_bytes(b"%PDF-1.4\n" + b"x" * 20_000)
     document = Document(path, path.stat().st_size, "application/pdf")
-    return Job("j", "p", JobState.PROCESSING, document, received_at=MOMENT, updated_at=MOMENT, name="Order 17")
+    return Job("j", "p", JobState.PROCESSING, document, MOMENT, MOMENT, name="Order 17", token="f00d", attempts=1)
 
 
 def print_against(script: Script, job: Job, http: HttpClient) -> Notes:
@@ -212,7 +212,16 @@ def test_a_name_that_a_pin_guards_is_not_sent(press: Press, http: HttpClient, jo
     driver = HpRest(press.url, http=http)
     driver.print_job(job, Notes())
     driver.print_job(replace(job, has_pin=True), Notes())
-    assert [kept.name for kept in press.engine.jobs()] == ["Order 17", "document"]
+    assert [kept.name for kept in press.engine.jobs()] == ["Order 17 f00d-1", "j f00d-1"]
+
+
+def test_a_press_that_names_jobs_in_its_own_way_is_believed(http: HttpClient) -> None:
+    """Only the name of another job of ours tells that a number is not the job's any more."""
+    told = {b"Page 1": None, b"Order 17 0123456789ab-2": "Order 17 0123456789ab-2"}
+    for name, heard in told.items():
+        body = b'{"jobId": "7", "status": "completed", "name": "%b"}' % name
+        with scripted(answering(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body)) as url:
+            assert HpRest(f"{url}Devices/7", http=http).read_job("7").name == heard
 
 
 def test_a_job_is_canceled_once(press: Press, http: HttpClient, job: Job) -> None:
@@ -324,7 +333,8 @@ def test_the_other_family_of_consumables_is_asked_second(http: HttpClient) -> No
         (500, OutcomeUnknownError),
         (501, PrinterRejectedError),
         (502, OutcomeUnknownError),
-        (507, PrinterBusyError),
+        (503, PrinterBusyError),
+        (507, OutcomeUnknownError),
     ],
 )
 def test_what_a_status_means_for_a_document(http: HttpClient, job: Job, status: int, error: type[PrinterError]) -> None:

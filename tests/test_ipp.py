@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -143,7 +144,7 @@ def test_a_job_without_a_state_is_no_answer() -> None:
         ipp.read_job("7")
 
 
-def test_a_job_is_found_by_the_last_word_of_its_name() -> None:
+def test_a_job_is_found_by_the_last_word_of_its_name(tmp_path: Path) -> None:
     """After a lost answer the newest job of that name is the one, among those under way and those that are over."""
 
     def listing(message: Message, request: Request) -> Message:
@@ -161,16 +162,19 @@ def test_a_job_is_found_by_the_last_word_of_its_name() -> None:
         return Message(Status.OK, groups)
 
     with scripted(listing) as (ipp, _):
-        found = ipp.find_job("f00d")
-        assert found is not None
-        assert (found.device_job_id, found.state) == ("5", JobState.COMPLETED)
-        assert ipp.find_job("f00e") is None
+        job = make_job(tmp_path, token="f00d", attempts=1)
+        any_attempt, this_attempt = ipp.find_job(job, of_any_attempt=True), ipp.find_job(job)
+        assert any_attempt is not None
+        assert this_attempt is not None
+        assert (any_attempt.device_job_id, any_attempt.state) == ("5", JobState.COMPLETED)
+        assert (this_attempt.device_job_id, this_attempt.state) == ("4", JobState.PROCESSING)
+        assert ipp.find_job(replace(job, attempts=3)) is None
 
 
-def test_a_printer_without_a_list_of_jobs_finds_none() -> None:
+def test_a_printer_without_a_list_of_jobs_finds_none(tmp_path: Path) -> None:
     """A refused Get-Jobs is no error: it proves as little as an empty list."""
     with scripted(lambda message, request: reply(Status.OPERATION_NOT_SUPPORTED)) as (ipp, _):
-        assert ipp.find_job("f00d") is None
+        assert ipp.find_job(make_job(tmp_path)) is None
 
 
 def test_only_a_printer_that_can_is_asked_to_identify_itself() -> None:

@@ -93,11 +93,22 @@ def test_a_kyoceras_serial_has_another_key(recordings: Path) -> None:
 
 
 def test_a_finished_job_is_told_truly(recordings: Path) -> None:
-    """A Get-Jobs answer has state, reasons, count and message of a job."""
+    """A Get-Jobs answer has state, reasons, count, message and name of a job, and whether it was ever begun."""
     content = (recordings / "ipp" / "get-jobs-kyocera-ecosys-m2540dn-000.bin").read_bytes()
     (job,) = parse_message(content).all_groups(GroupTag.JOB)
-    message = "completed : job-completed-successfully"
-    assert parse_job(job) == JobReading(JobState.COMPLETED, "1000", ("job-completed-successfully",), 3, message)
+    message, name = "completed : job-completed-successfully", "Microsoft Word - ТСД"
+    reasons = ("job-completed-successfully",)
+    assert parse_job(job) == JobReading(JobState.COMPLETED, "1000", reasons, 3, message, name, has_begun=True)
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "has_begun"), [(Tag.NO_VALUE, None, False), (Tag.INTEGER, 0, True), (Tag.UNKNOWN, None, None)]
+)
+def test_a_job_that_was_never_begun_has_no_time_of_processing(
+    tag: Tag, value: int | None, has_begun: bool | None
+) -> None:
+    """RFC 8011 section 5.3.14.2; what a printer doesn't know is something else."""
+    assert parse_job(Attributes((attribute("time-at-processing", tag, value),))).has_begun is has_begun
 
 
 @pytest.mark.parametrize("level", [-1, -2, -3, 101])

@@ -126,7 +126,7 @@ def test_a_job_is_found_canceled_and_forgotten_as_with_real_printers(bench: Benc
     """A jammed printer's job is found by our token, and can be canceled; another is not found."""
     bench.engine.jam()
     reading = bench.ipp.print_job(make_job(tmp_path), Notes())
-    found = bench.ipp.find_job("f00d")
+    found = bench.ipp.find_job(make_job(tmp_path))
     assert found is not None
     assert (found.device_job_id, found.state) == (reading.device_job_id, JobState.PROCESSING_STOPPED)
     bench.ipp.cancel_job(reading.device_job_id or "")

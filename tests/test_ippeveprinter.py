@@ -53,7 +53,7 @@ def test_a_job_prints_to_its_end_byte_for_byte(tmp_path: Path, http: HttpClient)
         assert follow(ipp, reading.device_job_id).state == JobState.COMPLETED
         assert [document.read_bytes() for document in printer.documents()] == [PDF]
         assert notes.told == [f"created {reading.device_job_id}", "sending", "left"]
-        found = ipp.find_job("f00d")
+        found = ipp.find_job(make_job(tmp_path))
         assert found is not None
         assert (found.device_job_id, found.state) == (reading.device_job_id, JobState.COMPLETED)
 

@@ -229,6 +229,24 @@ def test_an_accepted_job_survives_a_crash_and_prints_once(
     assert [job.sha256 for job in printer.engine.history()] == [sha256(PDF).hexdigest()]
 
 
+def test_a_paused_printer_stays_paused_over_a_crash_and_its_job_waits(
+    tmp_path: Path, printer: SimulatedPrinter
+) -> None:
+    """Until people resume it; what was held up then prints once."""
+    document = tmp_path / "order.pdf"
+    document.write_bytes(PDF)
+    with at_rest(tmp_path, ipp_uri(printer)) as agent:
+        agent.ask("printers.pause", id="desk")
+        job_id = agent.run_json("print", str(document), "--printer", "desk")["id"]
+        agent.kill()
+        agent.start()
+        agent.printer("desk", online=True)
+        assert agent.job(job_id, "pending")["attempts"] == 0
+        agent.ask("printers.resume", id="desk")
+        agent.job(job_id, "completed")
+    assert len(printed(printer)) == 1
+
+
 @pytest.mark.parametrize(
     ("settle", "reason"), [("reprint", "queued-in-device"), ("confirm", "agent-confirmed-by-person")]
 )
@@ -267,7 +285,7 @@ def test_a_job_that_is_being_sent_when_the_agent_is_stopped_is_sent_to_its_end(t
         assert agent.run_json("jobs", "show", job_id)["state"] == "completed"
 
 
-@pytest.mark.parametrize("kind", ["ipp", "raw"])
+@pytest.mark.parametrize("kind", ["ipp", "hp-rest", "raw"])
 def test_an_agent_killed_again_and_again_prints_no_document_twice(
     tmp_path: Path, broker: Mosquitto, kind: Kind
 ) -> None:
@@ -276,7 +294,8 @@ def test_an_agent_killed_again_and_again_prints_no_document_twice(
     printer.start()
     documents = [write_pdf(f"Document {number}", pages=1) for number in range(30)]
     where = printer.ready_line()
-    with at_work(tmp_path, broker, where.get("ipp_uri") or where["raw_uri"]) as (agent, user):
+    uri = where.get("ipp_uri") or where.get("raw_uri") or where["http_url"]
+    with at_work(tmp_path, broker, uri) as (agent, user):
         for number, document in enumerate(documents):
             user.publish(TOPIC, pdf_ticket(document, **({"id": f"job.{number}"} if number % 2 else {})))
             if number % 4 == 3:
@@ -291,6 +310,7 @@ def test_an_agent_killed_again_and_again_prints_no_document_twice(
     assert set(taken) <= {sha256(document).hexdigest() for document in documents}
     assert len(taken) + len(unknown) >= len(jobs) == len(documents)
     assert all(job["state_reasons"] == ["agent-outcome-unknown"] for job in unknown)
+    assert kind == "raw" or not unknown
 
 
 @contextmanager

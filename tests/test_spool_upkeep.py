@@ -11,7 +11,8 @@ import pytest
 
 from agent.model import JobReading, JobState, Ticket
 from tests.conftest import FakeClock
-from tests.spool_parts import PDF, Parts, after_kill, begin, claimed, in_doubt, nothing, opened, told
+from tests.dispatch_parts import Bench
+from tests.spool_parts import PDF, Parts, PretendedPrinter, after_kill, begin, claimed, in_doubt, nothing, opened, told
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -55,9 +56,9 @@ def test_a_job_that_was_being_sent_is_unknown_where_nobody_can_be_asked(parts: P
     begin(parts)
     parts.notes()
     with opened(after_kill(parts.state), clock) as survivor:
+        Bench(survivor, clock, {"p": PretendedPrinter()}).run(seconds=60)
         (note,) = survivor.notes()
         assert (told(note)["state"], told(note)["state_reasons"]) == ("pending-held", ["agent-outcome-unknown"])
-        assert claimed(survivor) is None
         assert survivor.spool.get(job_id).document.path.read_bytes() == PDF
 
 
@@ -105,6 +106,7 @@ def test_a_job_that_had_left_for_a_printer_that_cannot_be_asked_is_a_persons_to_
     journal.left()
     clock.advance(10**6)
     with opened(after_kill(parts.state), clock) as survivor:
+        Bench(survivor, clock, {"p": PretendedPrinter()}).run(seconds=60)
         assert survivor.spool.expire() == 0
         assert survivor.spool.get(job.id).state_reasons == ("agent-outcome-unknown",)
 

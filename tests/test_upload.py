@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import resource
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from agent.errors import AnswerLostError, ConnectFailedError
+from agent.errors import AnswerLostError, ConnectFailedError, JobCanceledError
 from agent.http import HttpClient
 from agent.upload import Upload
 from tests.scripted_server import OK, answering, read_head, reset, scripted, swallow
@@ -143,6 +144,39 @@ def test_a_document_has_ended_though_no_answer_ever_comes(client: HttpClient) ->
             client.request("POST", url, body=upload(bytes(500_000), notes))
         over.set()
     assert notes.count("end") == 1
+
+
+@pytest.mark.parametrize(("moment", "arrived"), [("beat", range((3 << 18) + 1)), ("end", [10_000_000 - 1])])
+def test_a_document_that_is_broken_off_ends_with_a_reset(
+    client: HttpClient, moment: str, arrived: Sequence[int]
+) -> None:
+    """The end of the connection is not the end of the document; its last byte waits until its end is noted."""
+    notes: list[str] = []
+    got: list[int] = []
+
+    def note(what: str) -> None:
+        notes.append(what)
+        if notes.count(moment) == (4 if moment == "beat" else 1):
+            raise JobCanceledError(what)
+
+    def take(sock: socket.socket) -> None:
+        read_head(sock)
+        with contextlib.suppress(ConnectionResetError):
+            while part := sock.recv(65536):
+                got.append(len(part))
+            got.append(10**9)
+
+    body = Upload(
+        b"",
+        io.BytesIO(bytes(10_000_000)),
+        10_000_000,
+        on_start=nothing,
+        on_end=lambda: note("end"),
+        on_progress=lambda: note("beat"),
+    )
+    with scripted(take) as url, pytest.raises(JobCanceledError):
+        client.request("POST", url, body=body)
+    assert sum(got) in arrived
 
 
 def test_a_document_that_shrank_is_a_lost_answer(client: HttpClient) -> None:

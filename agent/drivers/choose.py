@@ -71,6 +71,7 @@ class PrintTarget(Protocol):
             PrinterBusyError: the printer said later, and took nothing.
             PrinterRejectedError: the printer said no.
             OutcomeUnknownError: a byte left and no whole answer came.
+            JobCanceledError: the journal's `beat` raised it, and the transfer is broken off.
         """
 
     def read_job(self, device_job_id: str) -> JobReading:
@@ -89,8 +90,8 @@ class PrintTarget(Protocol):
 class JobFinder(Protocol):
     """A print target whose printer lists its jobs by their names."""
 
-    def find_job(self, token: str) -> JobReading | None:
-        """Look for the newest attempt at the job of this token; None where none is listed, which proves nothing.
+    def find_job(self, job: Job, *, of_any_attempt: bool = False) -> JobReading | None:
+        """Look for this attempt at a job, or for the newest; None where none is listed, which proves nothing.
 
         Raises:
             PrinterUnreachableError: it doesn't answer.

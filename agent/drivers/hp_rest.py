@@ -2,8 +2,9 @@
 
 Its description leaves open how a job's options travel. Here the document is the body, with its Content-Type, and the
 options are query parameters with the names and values of IPP: `copies=2&sides=two-sided-long-edge`, lists with commas
-(`page-ranges=1-3,7-7`), and `jobName`. The answer's `Location`, or `jobId` in its body, names the job, which is then
-followed by GET and canceled by DELETE.
+(`page-ranges=1-3,7-7`), and `jobName`, whose last word is the token of the attempt. The answer's `Location`, or `jobId`
+in its body, names the job, which is then followed by GET and canceled by DELETE; where that answer was lost, the job is
+looked for by its name in `GET …/Print/Jobs`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
-from agent.drivers.hp_rest_message import parse_device_id, parse_job, parse_reading
+from agent.drivers.hp_rest_message import parse_device_id, parse_job, parse_jobs, parse_reading
 from agent.errors import (
     AnswerLostError,
     ConflictError,
@@ -31,7 +32,7 @@ from agent.errors import (
     TransportError,
 )
 from agent.http import Answer, HttpClient
-from agent.model import Job, JobOptions, JobReading, JobState, Journal, Reading
+from agent.model import ATTEMPT_TOKEN, Job, JobOptions, JobReading, JobState, Journal, Reading
 from agent.upload import Upload
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ RETRY_AFTER_LIMIT_SECONDS = 3600.0
 ACCEPT = {"Accept": "application/json, application/xml;q=0.9"}
 TAKEN = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
 GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
-LATER = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INSUFFICIENT_STORAGE})
+LATER = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 NEVER = frozenset({HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED})
 REASONS: Mapping[int, str] = {
     HTTPStatus.UNAUTHORIZED: "account-authorization-failed",
@@ -97,9 +98,7 @@ class HpRest:
             PrinterProtocolError: it has no such interface; nothing left.
             StorageError: the document can't be read.
         """
-        url = f"{self._device()}/Print/Jobs"
-        if parameters := _parameters(job):
-            url = f"{url}?{urlencode(parameters)}"
+        url = f"{self._jobs_url()}?{urlencode(_parameters(job))}"
         with _open(job.document.path) as file:
             document = Upload(
                 b"",
@@ -130,7 +129,10 @@ class HpRest:
         body = self._get(self._job_url(device_job_id))
         if body is None:
             raise NotFoundError(f"the printer doesn't know job {device_job_id}")
-        return replace(parse_job(body), device_job_id=device_job_id)
+        reading = parse_job(body)
+        # nothing says that a press gives names back as it got them: only one of ours tells anything
+        name = reading.name if ATTEMPT_TOKEN.search(reading.name or "") else None
+        return replace(reading, device_job_id=device_job_id, name=name)
 
     def cancel_job(self, device_job_id: str) -> None:
         """Cancel a job.
@@ -149,6 +151,23 @@ class HpRest:
         if answer.status not in TAKEN:
             raise _refusal(answer)
 
+    def find_job(self, job: Job, *, of_any_attempt: bool = False) -> JobReading | None:
+        """Look for the newest job that bears the token of this attempt, or of any attempt at the job.
+
+        None where the printer lists no such job, or none at all, which proves nothing.
+
+        Raises:
+            PrinterUnreachableError: it doesn't answer, or is out of order.
+        """
+        try:
+            body = self._get(self._jobs_url())
+            listed = parse_jobs(body) if body else ()
+        except (PrinterRejectedError, PrinterProtocolError) as exc:
+            log.debug("%s: no list of jobs: %s", self._root, exc)
+            return None
+        named = (reading for reading in listed if job.is_named(reading.name, of_any_attempt=of_any_attempt))
+        return max(named, key=_number, default=None)
+
     def _device(self) -> str:
         """Give the URL of the device, having asked once which there is."""
         if self._device_id is None:
@@ -156,8 +175,11 @@ class HpRest:
             self._device_id = (parse_device_id(body) if body else None) or DEFAULT_DEVICE_ID
         return f"{self._root}/Devices/{quote(self._device_id, safe='')}"
 
+    def _jobs_url(self) -> str:
+        return f"{self._device()}/Print/Jobs"
+
     def _job_url(self, device_job_id: str) -> str:
-        return f"{self._device()}/Print/Jobs/{quote(device_job_id, safe='')}"
+        return f"{self._jobs_url()}/{quote(device_job_id, safe='')}"
 
     def _get(self, url: str) -> bytes | None:
         """Give what is there; None where nothing is."""
@@ -200,10 +222,10 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _parameters(job: Job) -> dict[str, str]:
-    """Give the query parameters of a job: only what was asked for, and no name where a PIN guards it."""
+    """Give the query parameters of a job: of the options only what was asked for."""
     values = _values(job.options)
     parameters = {name: values[name] for name in sorted(job.options.requested())}
-    return parameters | ({"jobName": job.name} if job.name and not job.has_pin else {})
+    return {**parameters, "jobName": f"{job.shown_name} {job.attempt_token}"}
 
 
 def _values(options: JobOptions) -> dict[str, str]:
@@ -216,6 +238,12 @@ def _values(options: JobOptions) -> dict[str, str]:
         "print-quality": options.print_quality or "",
         "finishings": ",".join(options.finishings),
     }
+
+
+def _number(reading: JobReading) -> tuple[int, str]:
+    """Give what orders jobs by age: the number of an id, the longer the newer where it is none."""
+    job_id = reading.device_job_id or ""
+    return (int(job_id) if job_id.isascii() and job_id.isdigit() else len(job_id), job_id)
 
 
 def _created(answer: Answer) -> JobReading:

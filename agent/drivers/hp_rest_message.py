@@ -23,6 +23,7 @@ Tree = Mapping[str, Any]
 DEPTH_LIMIT = 20
 TEXT_LIMIT = 255
 ITEM_LIMIT = 256
+JOBS_LIMIT = 10_000
 NUMBER_LIMIT = 10**15
 PRINTER_STATES: Mapping[str, PrinterState] = MappingProxyType(
     dict.fromkeys(("ready", "idle", "online", "ok", "standby", "sleep", "inpowersave"), PrinterState.IDLE)
@@ -99,7 +100,15 @@ def parse_supplies(body: bytes) -> tuple[Supply, ...]:
 def parse_job(body: bytes) -> JobReading:
     """Read a job; `state` is None where its state is missing or a word that is not known."""
     tree = parse_tree(body)
-    tree = job if isinstance(job := tree.get("job"), dict) else tree
+    return _job(job if isinstance(job := tree.get("job"), dict) else tree)
+
+
+def parse_jobs(body: bytes) -> tuple[JobReading, ...]:
+    """Read the list of jobs; each as `parse_job` reads one."""
+    return tuple(map(_job, _items(parse_tree(body), "jobs", "job", limit=JOBS_LIMIT)))
+
+
+def _job(tree: Tree) -> JobReading:
     word = _text(_pick(tree, "jobstate", "jobstatus", "status", "state"))
     state = None if word is None else JOB_STATES.get(_name(word))
     unknown = () if word is None or state is not None else (_keyword(word),)
@@ -109,6 +118,7 @@ def parse_job(body: bytes) -> JobReading:
         state_reasons=_reasons(tree) + unknown,
         impressions_completed=_whole(_pick(tree, "impressionscompleted", "pagesprinted")),
         message=_text(_pick(tree, "message")) or "",
+        name=_text(_pick(tree, "jobname", "name")),
     )
 
 
@@ -189,12 +199,12 @@ def _plain_xml(element: Element, depth: int) -> Any:
     return tree
 
 
-def _items(tree: Tree, plural: str, singular: str) -> Iterator[Tree]:
+def _items(tree: Tree, plural: str, singular: str, limit: int = ITEM_LIMIT) -> Iterator[Tree]:
     """Give the objects of a list: `plural`, the repeated `singular` in it or alone, or the whole answer."""
     found: Any = next((tree[name] for name in (plural, singular, "items") if name in tree), [])
     if isinstance(found, dict):
         found = found.get(singular, found)
-    for item in (found if isinstance(found, list) else [found])[:ITEM_LIMIT]:
+    for item in (found if isinstance(found, list) else [found])[:limit]:
         if isinstance(item, dict):
             yield item
 

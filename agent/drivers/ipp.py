@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import re
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -88,6 +88,8 @@ class Ipp:
         self._requested: tuple[Attribute, ...] = (WANTED_OF_PRINTER,)
         self._operations: frozenset[int] = frozenset()
         self._takes_priority = False
+        self._time_out_action: str | None = None
+        self._was_asked = False
         self._request_ids = itertools.count(1)
 
     def read(self) -> Reading:
@@ -133,7 +135,7 @@ class Ipp:
             PrinterProtocolError: it answers without the job's state.
         """
         answer = self._answer(Operation.GET_JOB_ATTRIBUTES, job_id(device_job_id), WANTED_OF_JOB)
-        reading = parse_job(answer.group(GroupTag.JOB))
+        reading = self._told(answer.group(GroupTag.JOB))
         if reading.state is None:
             raise PrinterProtocolError(f"it answers without the state of its job {device_job_id}")
         return replace(reading, device_job_id=device_job_id)
@@ -147,15 +149,23 @@ class Ipp:
         """
         self._answer(Operation.CANCEL_JOB, job_id(device_job_id))
 
-    def find_job(self, token: str) -> JobReading | None:
-        """Look for the newest job whose name ends with an attempt's token: `<token>-<number>`.
+    def find_job(self, job: Job, *, of_any_attempt: bool = False) -> JobReading | None:
+        """Look for the newest job whose name ends with the token of this attempt, or of any attempt at the job.
 
         None where the printer lists no such job, which proves nothing.
+
+        Raises:
+            PrinterUnreachableError: no answer, or not now.
+            PrinterBusyError: likewise; the printer said so.
         """
-        jobs = itertools.chain.from_iterable(map(self._list_jobs, ("not-completed", "completed")))
-        named = (job for job in jobs if _last_word(job).rpartition("-")[0] == token)
-        newest = max(named, key=lambda job: job.integer("job-id") or 0, default=None)
-        return None if newest is None else parse_job(newest)
+        lists = (self._list_jobs(which, requesting_user(job)) for which in ("not-completed", "completed"))
+        named = (
+            listed
+            for listed in itertools.chain.from_iterable(lists)
+            if job.is_named(listed.text("job-name"), of_any_attempt=of_any_attempt)
+        )
+        newest = max(named, key=lambda listed: listed.integer("job-id") or 0, default=None)
+        return None if newest is None else self._told(newest)
 
     def identify(self) -> None:
         """Have the printer blink or beep.
@@ -204,12 +214,11 @@ class Ipp:
 
     def _upload(self, request: Message, job: Job, file: BinaryIO, journal: Journal) -> Message:
         """Send a request with the document after it; gives a response of success."""
-        start = _Start(journal.sending)
         body = Upload(
             encode_message(request),
             file,
             job.document.size,
-            on_start=start,
+            on_start=journal.sending,
             on_end=journal.left,
             on_progress=journal.beat,
         )
@@ -217,7 +226,7 @@ class Ipp:
             answer = self._post(body)
             raise_for_status(answer)
         except (PrinterUnreachableError, PrinterProtocolError, TransportError) as exc:
-            if start.has_happened:
+            if body.has_started:
                 raise OutcomeUnknownError(f"the document was on its way: {exc}") from exc
             raise PrinterUnreachableError(str(exc)) from exc
         except NotFoundError as exc:
@@ -255,6 +264,7 @@ class Ipp:
     # --- exchanges ---
 
     def _read_printer(self) -> Attributes:
+        self._was_asked = True
         answer = self._exchange(Operation.GET_PRINTER_ATTRIBUTES, self._groups(self._requested))
         if self._requested and answer.code in {Status.BAD_REQUEST, Status.ATTRIBUTES_OR_VALUES_NOT_SUPPORTED}:
             answer = self._exchange(Operation.GET_PRINTER_ATTRIBUTES, self._groups())
@@ -269,6 +279,7 @@ class Ipp:
             raise PrinterProtocolError("it answers as a printer that tells nothing of itself")
         self._operations = frozenset(filter(None, printer.integers("operations-supported")))
         self._takes_priority = bool(printer.integer("job-priority-supported"))
+        self._time_out_action = printer.text("multiple-operation-time-out-action")
         return printer
 
     def _supported_operations(self) -> frozenset[int]:
@@ -276,11 +287,19 @@ class Ipp:
             self._read_printer()
         return self._operations
 
-    def _list_jobs(self, which: str) -> tuple[Attributes, ...]:
-        """List jobs; none where the printer has no such list."""
+    def _told(self, job: Attributes) -> JobReading:
+        """Give what the printer says of a job, and what it does with one whose document stays away."""
+        if not self._was_asked:
+            with suppress(PrinterProtocolError, PrinterRejectedError):
+                self._read_printer()
+        return replace(parse_job(job), time_out_action=self._time_out_action)
+
+    def _list_jobs(self, which: str, user: Attribute) -> tuple[Attributes, ...]:
+        """List jobs as their owner sees them; none where the printer has no such list."""
         limit = attribute("limit", Tag.INTEGER, MOST_JOBS)
+        wanted = (user, limit, WANTED_OF_JOB, attribute("which-jobs", Tag.KEYWORD, which))
         try:
-            answer = self._answer(Operation.GET_JOBS, limit, WANTED_OF_JOB, attribute("which-jobs", Tag.KEYWORD, which))
+            answer = self._answer(Operation.GET_JOBS, *wanted)
         except (PrinterRejectedError, NotFoundError) as exc:
             log.debug("%s: no list of its %s jobs: %s", self._uri, which, exc)
             return ()
@@ -324,18 +343,6 @@ class Ipp:
         return groups if job else groups[:1]
 
 
-class _Start:
-    """Remembers that the document began to leave, which is on the disk by then."""
-
-    def __init__(self, note: Callable[[], None]) -> None:
-        self.has_happened = False
-        self._note = note
-
-    def __call__(self) -> None:
-        self._note()
-        self.has_happened = True
-
-
 def http_url(uri: str) -> str:
     """Give the URL behind an IPP URI: `ipp://h/ipp/print` is `http://h:631/ipp/print`, ipps is https (RFC 8010)."""
     parts = urlsplit(uri)
@@ -344,10 +351,6 @@ def http_url(uri: str) -> str:
     if not re.search(r":[0-9]+$", authority):
         authority = f"{authority.removesuffix(':')}:{DEFAULT_PORT}"
     return f"{scheme}://{authority}{parts.path or '/'}"
-
-
-def _last_word(job: Attributes) -> str:
-    return (job.text("job-name") or "").rpartition(" ")[2]
 
 
 def _opened(job: Job) -> BinaryIO:

@@ -7,6 +7,7 @@ malformed is None or left out, the rest is kept.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from agent.command_set import parse_command_set
 from agent.drivers.ipp_supplies import parse_supplies
@@ -34,6 +35,7 @@ PRINTER_ATTRIBUTES = (
     "marker-names",
     "marker-types",
     "media-supported",
+    "multiple-operation-time-out-action",
     "operations-supported",
     "page-ranges-supported",
     "print-color-mode-supported",
@@ -67,8 +69,11 @@ JOB_ATTRIBUTES = (
     "job-state-reasons",
     "job-state-message",
     "job-impressions-completed",
+    "time-at-processing",
 )
 """What Get-Job-Attributes and Get-Jobs ask for."""
+
+BEGAN: Mapping[int, bool] = {Tag.INTEGER: True, Tag.NO_VALUE: False}
 
 OPTIONS = frozenset({"copies", "sides", "media", "print-color-mode", "page-ranges", "print-quality", "finishings"})
 
@@ -215,14 +220,20 @@ def parse_capabilities(printer: Attributes) -> Capabilities:
 
 
 def parse_job(job: Attributes) -> JobReading:
-    """Give what a printer says of a job; its `state` is None where that is no job-state."""
+    """Give what a printer says of a job; its `state` is None where that is no job-state.
+
+    time-at-processing has no value until the printer begins to process the job (RFC 8011 section 5.3.14.2).
+    """
     number = job.integer("job-id")
+    began_at = next((item.values[0] for item in job.items if item.name == "time-at-processing" and item.values), None)
     return JobReading(
         state=_job_state(job.integer("job-state")),
         device_job_id=None if number is None else str(number),
         state_reasons=_reasons(job.texts("job-state-reasons")),
         impressions_completed=_count(job.integer("job-impressions-completed")),
         message=job.text("job-state-message") or "",
+        name=job.text("job-name"),
+        has_begun=BEGAN.get(began_at.tag) if began_at else None,
     )
 
 
@@ -246,11 +257,8 @@ def job_attributes(options: JobOptions) -> tuple[Attribute, ...]:
 
 
 def job_name(job: Job) -> Attribute:
-    """Write the name a printer shows: the publisher's, cut to fit, and the token of this attempt as its last word.
-
-    Where a PIN guards the job, its id stands for the publisher's name.
-    """
-    name = _cut((None if job.has_pin else job.name) or job.id, LONGEST_NAME - len(job.attempt_token) - 1).strip()
+    """Write the name a printer shows, cut to fit, and the token of this attempt as its last word."""
+    name = _cut(job.shown_name, LONGEST_NAME - len(job.attempt_token) - 1).strip()
     return attribute("job-name", Tag.NAME, f"{name} {job.attempt_token}")
 
 

@@ -25,7 +25,6 @@ LACKS = frozenset({Status.NOT_FOUND, Status.GONE})
 IS_BUSY = frozenset(
     {
         Status.SERVICE_UNAVAILABLE,
-        Status.TEMPORARY_ERROR,
         Status.NOT_ACCEPTING_JOBS,
         Status.BUSY,
         Status.TOO_MANY_JOBS,

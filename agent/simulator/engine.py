@@ -44,7 +44,8 @@ DEFAULT_OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 class SimulatedJob:
     """A job as the printer knows it; `sha256` is hex, `size` bytes and `pages` those of one copy, once it has arrived.
 
-    `path` is where the document is kept, None where the printer keeps none.
+    `path` is where the document is kept, None where the printer keeps none; `began_at` when it came to its turn, by the
+    engine's clock.
     """
 
     id: int
@@ -58,6 +59,7 @@ class SimulatedJob:
     sha256: str | None = None
     pages: int = 0
     path: Path | None = None
+    began_at: float | None = None
 
     @property
     def impressions(self) -> int:
@@ -275,7 +277,7 @@ class PrinterEngine:
             path.unlink(missing_ok=True)
         with self._lock:
             if job_id in self._jobs and not self._jobs[job_id].state.is_final:
-                self._finish(job_id, JobState.ABORTED, "aborted-by-system")
+                self._finish(job_id, JobState.ABORTED, "submission-interrupted")
 
     def _enqueue(self, job_id: int) -> None:
         self._catch_up()
@@ -316,6 +318,8 @@ class PrinterEngine:
         """Let the state of the job that is next on paper follow the printer's."""
         if not self._queue:
             return
+        if self._jobs[self._queue[0]].began_at is None:
+            self._change(self._queue[0], began_at=self._clock())
         if self._stopped_for:
             reasons = ("printer-stopped", self._stopped_for)
             self._change(self._queue[0], state=JobState.PROCESSING_STOPPED, state_reasons=reasons)

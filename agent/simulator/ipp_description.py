@@ -96,10 +96,14 @@ def describe_job(job: SimulatedJob, origin: Origin, printer_uri: str) -> Attribu
             attribute("job-printer-up-time", Tag.INTEGER, up_time()),
             attribute("job-originating-user-name", Tag.NAME, origin.user),
             attribute("time-at-creation", Tag.INTEGER, origin.created_at),
-            attribute("time-at-processing", Tag.NO_VALUE, None),
+            _describe_time("time-at-processing", job.began_at),
             attribute("time-at-completed", Tag.NO_VALUE, None),
         )
     )
+
+
+def _describe_time(name: str, seconds: float | None) -> Attribute:
+    return attribute(name, Tag.NO_VALUE, None) if seconds is None else attribute(name, Tag.INTEGER, round(seconds))
 
 
 def sort_options(

@@ -15,13 +15,14 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 
 from agent.config_schema import PrinterConfig
+from agent.configured import configured_printer
 from agent.drivers.probe import Probe, default_uris
 from agent.errors import NotFoundError
-from agent.identity import contradict, proves
+from agent.identity import answers_as, contradict, is_another_model, is_surely_one, proves
 from agent.loop import backoff
 from agent.model import Capabilities, Clock, Identity, Printer, Sighting, printer_id
 from agent.networks import addresses_of, hosts_of, is_loopback, is_within, sweepable
-from agent.registry import Registry, configured_printer
+from agent.registry import Registry
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,10 @@ class Sightings:
             self._waiting.put_nowait(sighting)
         except queue.Full:
             log.debug("too much is seen at once; %s is left for later", sighting.host)
+
+    def put_stranger(self, printer: Printer, told: Identity) -> None:
+        """Add that another answers where a printer was; who it is shows when it is asked."""
+        self.put(Sighting(str(printer.status_driver), printer.host, printer.uris, told))
 
     def take(self) -> Sighting | None:
         """Take the oldest; None where nothing waits."""
@@ -163,7 +168,7 @@ class Discovery:
         sighting = self._sightings.take()
         if sighting is None:
             sighting = self._unproved.take_due()
-        elif self._unproved.is_waiting(sighting):
+        elif self._unproved.is_waiting(sighting) and not self._may_have_moved(sighting):
             return 0.0
         if sighting is None:
             return IDLE_SECONDS
@@ -217,6 +222,11 @@ class Discovery:
         if known is not None and known.online == sighting.gone:
             self._poll_soon(known.id)
 
+    def _may_have_moved(self, sighting: Sighting) -> bool:
+        """Whether it is of a printer that doesn't answer where it was."""
+        known = self._registry.recognise(sighting.identity, sighting.host, sighting.uris)
+        return known is not None and not known.online and known.host != sighting.host
+
     def _note_source(self, known: Printer, source: str) -> None:
         self._registry.update(known.id, lambda printer: replace(printer, sources=(*printer.sources, source)))
 
@@ -226,30 +236,57 @@ class Discovery:
         found = _found(probe, sighting, self._now)
         if found is None:
             log.debug("%s was seen by %s and is no printer that can be read", sighting.host, sighting.source)
-        if found is not None and (self._is_ignored(found.host, found.identity) or self._enter(found, probe)):
+        if found is not None and (self._is_ignored(found.host, found.identity) or self._enter(found, probe, sighting)):
             self._unproved.drop(sighting)
         else:
             self._unproved.keep(sighting)
 
-    def _enter(self, found: Printer, probe: Probe) -> bool:
-        """Enter a printer; False where it claims to be one that is known elsewhere and that isn't proved."""
-        entered = self._registry.merge(found)
-        if entered.host == found.host or found.host in addresses_of(entered.host):
-            if not entered.online:
-                self._poll_soon(entered.id)
+    def _enter(self, found: Printer, probe: Probe, sighting: Sighting) -> bool:
+        """Enter a printer; False where it claims to be one that is known elsewhere, and may claim so again."""
+        if sighting.source == "config" and not found.online and self._registry.knows(found):
+            return True  # it has been met before, and may have moved from where the configuration has it
+        known = self._registry.merge(found)
+        if known.host == found.host or found.host in addresses_of(known.host):
+            if not known.online:
+                self._poll_soon(known.id)
             return True
-        proved = probe.printer is not None and proves(probe.printer.identity, entered.identity)
-        if not proved or self._still_answers(entered):
-            self._registry.report_conflict(entered.id, found.host)
+        told = probe.printer.identity if probe.printer else Identity()
+        there = self._examine(known.host, known.uris).printer
+        if there is not None and answers_as(there.identity, known.identity):
+            return self._enter_beside(known, there.identity, found, told, sighting)
+        return self._enter_moved(known, found, told)
+
+    def _enter_moved(self, known: Printer, found: Printer, told: Identity) -> bool:
+        """Believe a move that is proved; where another may have the UUID that proves it, hold the printer's jobs."""
+        if not proves(told, known.identity):
+            self._registry.report_conflict(known.id, found.host)
             return False
-        self._registry.move(entered.id, found)
-        self._poll_soon(entered.id)
+        is_shared = found.host in known.other_hosts or self._registry.shares_its_uuid(known)
+        if is_shared and not is_surely_one(told, known.identity):
+            self._registry.displace(known)
+            return False
+        self._registry.move(known.id, found)
+        self._poll_soon(known.id)
         return True
 
-    def _still_answers(self, known: Printer) -> bool:
-        """Whether a printer still answers as itself where it is known to be."""
-        there = self._examine(known.host, known.uris).printer
-        return there is not None and not contradict(there.identity, known.identity)
+    def _enter_beside(
+        self, known: Printer, there: Identity, found: Printer, told: Identity, sighting: Sighting
+    ) -> bool:
+        """Judge a second host that claims to be a printer which still answers: its other address, or another printer.
+
+        Always False for its other address, so that it is looked at again when the first may have fallen silent.
+        """
+        if known.host in sighting.other_hosts and proves(told, there):
+            return False
+        if is_surely_one(told, there):
+            if self._registry.note_other_host(known.id, found.host):
+                log.info("%s (%s) at %s answers at %s too", known.id, known.label, known.host, found.host)
+            return False
+        self._registry.report_conflict(known.id, found.host)
+        if sighting.source != "config" and not is_another_model(told, there):
+            return False
+        self._registry.enter_apart(found)
+        return True
 
     def _is_ignored(self, host: str, identity: Identity) -> bool:
         own = {value.casefold() for value in (host, identity.uuid, identity.serial) if value}
@@ -267,8 +304,8 @@ def _configured_sighting(config: PrinterConfig, now: Clock) -> Sighting:
 
 
 def _uris_to_ask(sighting: Sighting) -> tuple[str, ...]:
-    """Give what was seen and the usual places; of the configuration, and of mDNS on loopback, only what is named."""
-    is_complete = sighting.source == "config" or (sighting.source == "mdns" and is_loopback(sighting.host))
+    """Give what was seen and the usual places; of the configuration, and on loopback, only what is named."""
+    is_complete = sighting.source == "config" or (sighting.source != "snmp" and is_loopback(sighting.host))
     return sighting.uris if sighting.uris and is_complete else (*sighting.uris, *default_uris(sighting.host))
 
 

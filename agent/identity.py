@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import enum
 import re
+import uuid
 from dataclasses import replace
 
 from agent.model import Identity, Printer, PrinterState
 
 IDENTITY_CONFLICT = "identity-conflict"
 SHORTEST_SERIAL = 6
+
+_NO_SERIAL = re.compile(
+    r"(?i)(.)\1*|[x0*#?. -]+|n/?a|nil|none|null|unknown|undefined|invalid|default|test|sn|s/n"
+    r"|serial([ _-]?(number|no\.?))?|not? ?(available|applicable|set|specified|present)|to be filled.*"
+    r"|0?12345678?9?0?|abcdefgh?"
+)
+_NO_UUID = re.compile(r"(.)(\1|-)*|.*-(0{12}|f{12})|12345678-.*|01234567-.*|00000000-0000-1000-8000-00805f9b34fb")
+"""All one digit, no node, counted up, Bluetooth's base: what firmware has before anybody gave it a UUID of its own."""
+_NO_MAC = frozenset({"00:11:22:33:44:55", "12:34:56:78:9a:bc", "aa:bb:cc:dd:ee:ff"})
 
 
 @enum.unique
@@ -22,6 +32,11 @@ class Likeness(enum.Enum):
     UNKNOWN = "unknown"
 
 
+def credible(told: Identity) -> Identity:
+    """Leave out of what was told the UUID, serial or MAC that stand for none, or that whole series have in common."""
+    return replace(told, uuid=_own_uuid(told.uuid), serial=_own_serial(told.serial), mac=_own_mac(told.mac))
+
+
 def compare(one: Identity, other: Identity) -> Likeness:
     """Compare two identities by what both of them tell.
 
@@ -29,7 +44,7 @@ def compare(one: Identity, other: Identity) -> Likeness:
     can be compared; one that agrees while UUID or serial differs is a conflict, as is one UUID with two serials.
     """
     strong = {_agree_on_uuid(one, other), _agree_on_serial(one, other)}
-    mac = _agree(one.mac, other.mac)
+    mac = _agree_on_mac(one, other)
     agreed = True in strong or mac is True
     if False in strong:
         return Likeness.CONFLICT if agreed else Likeness.DIFFERENT
@@ -49,6 +64,49 @@ def proves(told: Identity, known: Identity) -> bool:
     return True in strong and False not in strong
 
 
+def answers_as(told: Identity, known: Identity) -> bool:
+    """Whether a host that told this may still be taken for the known printer.
+
+    Nothing may speak against it; where neither UUID, serial nor MAC can be compared, another model does.
+    """
+    if compare(told, known) is Likeness.UNKNOWN:
+        return _may_be_one_model(told.make_and_model, known.make_and_model)
+    return not contradict(told, known)
+
+
+def is_surely_one(one: Identity, other: Identity) -> bool:
+    """Whether it takes no more than chance to rule out that the two are two: one UUID alone may be a whole series'."""
+    evidence = {_agree_on_serial(one, other), _agree(one.mac, other.mac)}
+    return True in evidence and not contradict(one, other)
+
+
+def is_another_model(one: Identity, other: Identity) -> bool:
+    """Whether two answers of the same protocols name two models."""
+    return _agree(one.make_and_model, other.make_and_model) is False
+
+
+def _own_uuid(told: str | None) -> str | None:
+    try:
+        found = str(uuid.UUID((told or "").strip()))
+    except ValueError:
+        return None
+    return None if _NO_UUID.fullmatch(found) else found
+
+
+def _own_serial(told: str | None) -> str | None:
+    found = (told or "").strip()
+    return None if not found or _NO_SERIAL.fullmatch(found) else found
+
+
+def _own_mac(told: str | None) -> str | None:
+    """Give the address of one station: neither zero, nor a group's, nor an example that found its way into firmware."""
+    digits = re.sub(r"[:.-]", "", (told or "").strip().lower())
+    if not re.fullmatch(r"[0-9a-f]{12}", digits) or not digits.strip("0") or int(digits[1], 16) & 1:
+        return None
+    found = ":".join(re.findall("..", digits))
+    return None if found in _NO_MAC else found
+
+
 def _agree_on_uuid(one: Identity, other: Identity) -> bool | None:
     return _agree(one.uuid, other.uuid)
 
@@ -64,6 +122,13 @@ def _agree_on_serial(one: Identity, other: Identity) -> bool | None:
     return alike
 
 
+def _agree_on_mac(one: Identity, other: Identity) -> bool | None:
+    """Compare MACs; many a UUID ends in one (RFC 9562, version 1), which agrees or, of another card, tells nothing."""
+    macs = {mac for mac in (one.mac, other.mac) if mac}
+    nodes = {_own_mac((it.uuid or "").rpartition("-")[2]) for it in (one, other) if not it.mac}
+    return True if macs & nodes else _agree(one.mac, other.mac)
+
+
 def _may_be_one_model(one: str | None, other: str | None) -> bool:
     return not one or not other or bool(_words(one) & _words(other))
 
@@ -77,8 +142,13 @@ def _agree(one: str | None, other: str | None) -> bool | None:
 
 
 def told_anew(known: Identity, told: Identity) -> Identity:
-    """Give what a printer newly tells of itself; what makes it that printer stays as it was first known."""
+    """Give what a printer newly tells of itself; what makes it that printer stays as it was first known.
+
+    One that proves itself otherwise may have a new network card.
+    """
     proof = {name: getattr(known, name) or getattr(told, name) for name in ("uuid", "serial", "mac")}
+    if told.mac and proves(told, known):
+        proof["mac"] = told.mac
     return replace(told.or_else(known), **proof)
 
 

@@ -166,30 +166,36 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One raw observation of a host by mDNS, SNMP or the configuration.
+    """One raw observation of a host: by mDNS, SNMP or the configuration, or by the driver that met a stranger there.
 
     `uris` are the endpoints it offers, best first: `ipp://h:631/ipp/print`, `ipps://…`, `socket://h:9100`, `snmp://h`,
-    `http://h:8080` (HP REST), `ledm+http://h:8080`, `cdm+https://h`. `gone` is a goodbye.
+    `http://h:8080` (HP REST), `ledm+http://h:8080`, `cdm+https://h`. `other_hosts` are more addresses that it says are
+    its own. `gone` is a goodbye.
     """
 
-    source: Literal["mdns", "snmp", "config"]
+    source: str
     host: str
     uris: tuple[str, ...]
     identity: Identity
     document_formats: tuple[str, ...] = ()
     command_set: tuple[str, ...] = ()
+    other_hosts: tuple[str, ...] = ()
     gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Printer:
-    """A printer that the registry knows. `id` and `first_seen` never change."""
+    """A printer that the registry knows. `id` and `first_seen` never change.
+
+    `other_hosts` are addresses where something said that it is this printer while this one answered at `host`.
+    """
 
     id: str
     identity: Identity
     host: str
     uris: tuple[str, ...]
     first_seen: datetime
+    other_hosts: tuple[str, ...] = ()
     status: PrinterStatus = PrinterStatus()
     capabilities: Capabilities = Capabilities()
     sources: tuple[str, ...] = ()

@@ -27,6 +27,7 @@ from agent.discovery import Discovery, Sightings
 from agent.dispatcher import Dispatcher
 from agent.download import resolve, trusted
 from agent.drivers.choose import Drivers
+from agent.drivers.identity_check import IdentityCheck
 from agent.drivers.probe import Prober
 from agent.fetch import Fetcher
 from agent.fetch_policy import FetchPolicy
@@ -37,7 +38,7 @@ from agent.inbox import Inbox
 from agent.intake import Intake, print_topics
 from agent.loop import beat
 from agent.mdns import Browser
-from agent.model import utc_now
+from agent.model import Identity, Printer, utc_now
 from agent.mqtt import BrokerSession
 from agent.networks import attached_subnets, covers_loopback, mdns_interfaces
 from agent.operations import Operations
@@ -95,6 +96,7 @@ class Parts:
             loopback=covers_loopback(subnets),
             on_sighting=sightings.put,
         )
+        self.identity_check = IdentityCheck(self.drivers)
         self.status = StatusPoller(registry=self.registry, source_for=self.drivers.status_source, now=utc_now)
         self.discovery = Discovery(
             registry=self.registry,
@@ -112,12 +114,14 @@ class Parts:
         self.dispatcher = Dispatcher(
             attempts=self.spool.attempts,
             find_printer=self.registry.find,
-            target_for=self.drivers.print_target,
+            target_for=self.identity_check.target_for,
             paused=self._left_alone,
             beat=beat,
             online=lambda: [printer.id for printer in self.registry.printers() if printer.online],
         )
         self.registry.on_online = self.dispatcher.printer_is_back
+        self.status.on_stranger = sightings.put_stranger
+        self.identity_check.on_stranger = lambda printer, told: self._displace(printer, told, sightings)
 
     def _build_fetch(self, config: Config) -> None:
         limit_bytes = min(config.fetch.max_bytes, config.spool.max_job_bytes)
@@ -181,7 +185,7 @@ class Parts:
             registry=self.registry,
             find_printer=self.discovery.find,
             cloud=self.cloud,
-            target_for=self.drivers.print_target,
+            target_for=self.identity_check.target_for,
             printer_is_back=self.dispatcher.printer_is_back,
             status=self.health.status,
         )
@@ -221,6 +225,11 @@ class Parts:
             folder=config.uploads_folder,
             limit_bytes=config.spool.max_job_bytes,
         )
+
+    def _displace(self, printer: Printer, told: Identity, sightings: Sightings) -> None:
+        """Hold the jobs of a printer at whose address another answers, and find out who that is."""
+        self.registry.displace(printer)
+        sightings.put_stranger(printer, told)
 
     def _left_alone(self) -> set[str]:
         """Name the printers that get no jobs: people paused them, or another one answers at their address."""

@@ -53,7 +53,7 @@ def _printer(record: Mapping[str, Any]) -> Printer:
         options={name: tuple(values) for name, values in record["capabilities"]["options"].items()},
         command_set=tuple(record["capabilities"].get("command_set", ())),
     )
-    fields |= {name: tuple(record[name]) for name in ("uris", "sources")}
+    fields |= {name: tuple(record.get(name, ())) for name in ("uris", "sources", "other_hosts")}
     fields |= {name: _moment(record.get(name)) for name in ("first_seen", "last_seen")}
     return Printer(**fields)
 

@@ -6,19 +6,19 @@ lock there is, together with what it has to tell: the retained topics and the ev
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from agent.config_schema import PrinterConfig
+from agent.configured import configured_printer, is_configured_by
 from agent.endpoints import host_of, share_a_driver, share_a_place, with_drivers
 from agent.errors import NotFoundError, StorageError
-from agent.identity import IDENTITY_CONFLICT, Likeness, compare, displaced, told_anew
+from agent.identity import IDENTITY_CONFLICT, Likeness, compare, displaced, is_surely_one, told_anew
 from agent.model import Clock, Event, Identity, Printer, PrinterStatus, printer_id
 from agent.networks import is_loopback
 from agent.outbox import Note, Outbox
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 SCHEMA = ("CREATE TABLE printers (id TEXT PRIMARY KEY, record TEXT NOT NULL)",)
 URIS_LIMIT = 16
+OTHER_HOSTS_LIMIT = 8
 PRINTERS_LIMIT = 5000
 LOGGED_ELSEWHERE = frozenset({"printer-lost", "printer-moved"})
 """Events that whoever noticed has a better line for: why it is lost, where it was before."""
@@ -49,7 +50,6 @@ class Registry:
         self._configs = tuple(printers)
         self._printers: Mapping[str, Printer] = MappingProxyType({})
         self._told: Mapping[str, Printer] = MappingProxyType({})
-        self._conflicts_told: set[tuple[str, str]] = set()
         self.on_online: Callable[[str], None] = lambda _printer_id: None
 
     def open(self) -> None:
@@ -69,13 +69,15 @@ class Registry:
     def find(self, id_or_alias: str) -> Printer:
         """Find a printer by its id, its alias, or the id that its identity would have today.
 
-        The last is what `probe` tells of a printer that was entered before it could be reached.
+        The last is what `probe` tells of a printer that was entered before it could be reached. An alias is the
+        replacement's once another printer answers in place of the one that had it.
 
         Raises:
             NotFoundError: there is none.
         """
         printers = self._printers
-        found = printers.get(id_or_alias) or next((p for p in printers.values() if p.alias == id_or_alias), None)
+        aliased = (p for p in printers.values() if p.alias == id_or_alias)
+        found = printers.get(id_or_alias) or min(aliased, key=_is_displaced, default=None)
         found = found or next((p for p in printers.values() if printer_id(p.identity, "") == id_or_alias), None)
         if found is None:
             raise NotFoundError(f"no printer {id_or_alias!r}; `printos-agent printers` lists them")
@@ -83,7 +85,7 @@ class Registry:
 
     def config_for(self, printer: Printer) -> PrinterConfig | None:
         """Give the `[[printer]]` of the configuration that is this printer."""
-        return next((config for config in self._configs if _is_configured_by(printer, config)), None)
+        return next((config for config in self._configs if is_configured_by(printer, config)), None)
 
     def recognise(self, identity: Identity, host: str, uris: Sequence[str] = ()) -> Printer | None:
         """Find the printer that this is: by what it tells of itself, else by its place where nothing speaks against it.
@@ -91,13 +93,24 @@ class Registry:
         Several printers may share a host, on loopback or behind a print server; there an endpoint is a place.
         """
         likeness = {printer.id: compare(printer.identity, identity) for printer in self.printers()}
-        same = (printer for printer in self.printers() if likeness[printer.id] is Likeness.SAME)
+        same = [printer for printer in self.printers() if likeness[printer.id] is Likeness.SAME]
         there = (
             printer
             for printer in self.printers()
             if likeness[printer.id] is Likeness.UNKNOWN and _is_at(printer, host, uris)
         )
-        return next(same, None) or next(there, None)
+        # several may have one UUID: the one that is here, else the one that more speaks for
+        best = max(same, key=lambda it: (_is_at(it, host, uris), is_surely_one(it.identity, identity)), default=None)
+        return best or next(there, None)
+
+    def knows(self, found: Printer) -> bool:
+        """Whether a printer is known, wherever it is now, or was first known as this one."""
+        return found.id in self._printers or self.recognise(found.identity, found.host, found.uris) is not None
+
+    def shares_its_uuid(self, printer: Printer) -> bool:
+        """Whether another printer has the same UUID, which then proves nothing by itself."""
+        uuid = printer.identity.uuid
+        return uuid is not None and sum(known.identity.uuid == uuid for known in self.printers()) > 1
 
     def merge(self, found: Printer) -> Printer:
         """Enter a printer that was found, or bring the one that it is up to date.
@@ -107,32 +120,51 @@ class Registry:
         """
         with self._changes() as connection:
             known = self.recognise(found.identity, found.host, found.uris)
-            if known is not None:
-                return known if known.host != found.host else self._put(connection, _refreshed(known, found))
-            if len(self._printers) >= PRINTERS_LIMIT:
-                raise StorageError(f"more than {PRINTERS_LIMIT} printers: {found.host} is not entered")
-            self._tell_conflicts(found)
-            self._displace(connection, found)
-            return self._put(connection, replace(found, id=self._free_id(found), first_seen=self._now()))
+            if known is None:
+                return self._enter(connection, found)
+            return known if known.host != found.host else self._put(connection, _refreshed(known, found))
+
+    def enter_apart(self, found: Printer) -> Printer:
+        """Enter a printer that claims to be a known one and, as the caller has seen, is another."""
+        with self._changes() as connection:
+            return self._enter(connection, found)
 
     def move(self, printer_id: str, found: Printer) -> Printer:
         """Believe that a printer has moved to where it was found, which the caller has proved."""
         with self._changes() as connection:
             known = self.find(printer_id)
             self._displace(connection, found, but=printer_id)
-            moved = _refreshed(replace(known, uris=()), found)
+            other_hosts = tuple(host for host in known.other_hosts if host != found.host)
+            moved = _refreshed(replace(known, uris=(), other_hosts=other_hosts), found)
             log.info("%s (%s) moved from %s to %s", moved.id, moved.label, known.host, moved.host)
             return self._put(connection, moved)
 
+    def note_other_host(self, printer_id: str, host: str) -> bool:
+        """Note that what answers at `host` is, or says that it is, this printer too; False where that was known."""
+        with self._changes() as connection:
+            printer = self.find(printer_id)
+            if host in printer.other_hosts:
+                return False
+            self._put(connection, replace(printer, other_hosts=(*printer.other_hosts, host)[-OTHER_HOSTS_LIMIT:]))
+            return True
+
     def report_conflict(self, printer_id: str, host: str) -> None:
-        """Tell, once for each host, that something there claims to be a printer that answers elsewhere."""
-        printer = self.find(printer_id)
-        if (printer_id, host) in self._conflicts_told:
-            return
-        self._conflicts_told.add((printer_id, host))
+        """Tell, once for each host, that something there claims to be a printer that is known elsewhere."""
+        with self._changes():
+            if not self.note_other_host(printer_id, host):
+                return
+            printer = self.find(printer_id)
+            facts = {"printer": printer_id, "name": printer.label, "host": printer.host, "other_host": host}
+            self._outbox.put_event(Event(IDENTITY_CONFLICT, facts))
         log.warning("%s (%s) at %s: %s claims to be it too", printer_id, printer.label, printer.host, host)
-        facts = {"printer": printer_id, "name": printer.label, "host": printer.host, "other_host": host}
-        self._outbox.put_event(Event(IDENTITY_CONFLICT, facts))
+
+    def displace(self, printer: Printer) -> None:
+        """Take a printer offline and hold its jobs, unless it was moved meanwhile.
+
+        What answers at its address, or claims to be it, is or may be another one.
+        """
+        with contextlib.suppress(NotFoundError):
+            self.update(printer.id, lambda known: displaced(known) if known.host == printer.host else known)
 
     def update(self, printer_id: str, change: Callable[[Printer], Printer]) -> Printer:
         """Change a printer, atomically; what follows is written and told.
@@ -175,7 +207,7 @@ class Registry:
         """Note how a printer stands with PrintOS."""
         return self.update(printer_id, lambda known: replace(known, printos=state))
 
-    @contextmanager
+    @contextlib.contextmanager
     def _changes(self) -> Iterator[Connection]:
         """Run changes in one transaction; where the disk doesn't take it, it counts as not told."""
         told = self._told
@@ -220,6 +252,13 @@ class Registry:
         uris = _union(config.uris, printer.uris) if here else printer.uris
         return with_drivers(replace(printer, identity=identity, alias=config.alias or None, uris=uris), config.drivers)
 
+    def _enter(self, connection: Connection, found: Printer) -> Printer:
+        if len(self._printers) >= PRINTERS_LIMIT:
+            raise StorageError(f"more than {PRINTERS_LIMIT} printers: {found.host} is not entered")
+        self._tell_conflicts(found)
+        self._displace(connection, found)
+        return self._put(connection, replace(found, id=self._free_id(found), first_seen=self._now()))
+
     def _tell_conflicts(self, found: Printer) -> None:
         for printer in self.printers():
             if compare(printer.identity, found.identity) is Likeness.CONFLICT:
@@ -251,15 +290,6 @@ def load_printers(store: Store) -> list[Printer]:
     return sorted(printers, key=lambda printer: printer.first_seen)
 
 
-def configured_printer(config: PrinterConfig, now: Clock) -> Printer:
-    """Give a printer of the configuration as it is before it has been reached: offline, its jobs wait."""
-    uuid = config.uuid.lower().removeprefix("urn:uuid:") or None
-    identity = Identity(uuid=uuid, serial=config.serial or None, mac=config.mac.lower() or None)
-    host = host_of(config.uris[0]) if config.uris else config.host
-    fallback = config.uris[0] if config.uris else host
-    return Printer(printer_id(identity, fallback), identity, host, config.uris, now(), sources=("config",))
-
-
 def _bases(identity: Identity) -> Iterator[Identity]:
     yield identity
     yield replace(identity, uuid=None)
@@ -288,6 +318,10 @@ def _refreshed(known: Printer, found: Printer) -> Printer:
     )
 
 
+def _is_displaced(printer: Printer) -> bool:
+    return IDENTITY_CONFLICT in printer.status.state_reasons
+
+
 def _supply_of(event: Event) -> str:
     supply = event.facts.get("supply")
     return f": {supply['description']} {supply['percent']:.0f} %" if supply else ""
@@ -305,22 +339,6 @@ def _is_at(printer: Printer, host: str, uris: Sequence[str]) -> bool:
     if printer.host != host:
         return False
     return share_a_place(printer.uris, uris) or not (is_loopback(host) or share_a_driver(printer.uris, uris))
-
-
-def _is_configured_by(printer: Printer, config: PrinterConfig) -> bool:
-    identity = printer.identity
-    pairs = (
-        (config.uuid.lower().removeprefix("urn:uuid:"), identity.uuid),
-        (config.serial.casefold(), (identity.serial or "").casefold()),
-        (_digits(config.mac), _digits(identity.mac or "")),
-        (config.host, printer.host),
-    )
-    named = [wanted == told for wanted, told in pairs if wanted]
-    return all(named) if named else bool(set(config.uris) & set(printer.uris))
-
-
-def _digits(mac: str) -> str:
-    return re.sub(r"[^0-9a-f]", "", mac.lower())
 
 
 def _without(printers: Mapping[str, Printer], gone: str) -> Mapping[str, Printer]:

@@ -14,8 +14,8 @@ from datetime import datetime
 from typing import Protocol
 
 from agent.errors import NotFoundError, PrinterError, PrinterRejectedError
-from agent.identity import IDENTITY_CONFLICT, contradict, displaced, told_anew
-from agent.model import SLEEP_REASONS, Clock, Printer, PrinterState, Reading
+from agent.identity import IDENTITY_CONFLICT, answers_as, credible, displaced, told_anew
+from agent.model import SLEEP_REASONS, Clock, Identity, Printer, PrinterState, Reading
 from agent.registry import Registry
 from agent.schedule import Schedule
 
@@ -51,6 +51,9 @@ class StatusPoller:
     `step` reads the one printer that is most overdue, and may be run by many threads at once: a printer is read by one
     of them at a time, and printers that are slow or dead hold up some of them only.
 
+    Attributes:
+        on_stranger: called with a printer at whose address another answered, and what that told; it must be quick.
+
     Args:
         registry: whose printers are read.
         source_for: gives what reads a printer; NotFoundError where nothing does.
@@ -72,6 +75,7 @@ class StatusPoller:
         self._monotonic = monotonic
         self._refusing: set[str] = set()
         self._schedule = Schedule(tardy_at_once=TARDY_AT_ONCE, monotonic=monotonic)
+        self.on_stranger: Callable[[Printer, Identity], None] = lambda _printer, _told: None
 
     def step(self) -> float:
         """Read the printer that is due; gives the seconds until another is."""
@@ -125,8 +129,11 @@ class StatusPoller:
             log.debug("%s (%s) was not read: %s", printer.id, printer.label, error)
             return _missed
         self._refusing.discard(printer.id)
-        if contradict(printer.identity, reading.identity):
+        told = credible(reading.identity)
+        if not answers_as(told, printer.identity):
+            self.on_stranger(printer, told)
             return displaced
+        reading = replace(reading, identity=told)
         return lambda known: _seen(known, reading, source.name, self._now())
 
     def _note_refusal(self, printer: Printer, error: PrinterRejectedError) -> None:

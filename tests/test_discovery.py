@@ -47,10 +47,16 @@ class Lan:
             monotonic=lambda: self.seconds,
         )
 
-    def place(self, host: str, uuid: str = UUID) -> Printer:
+    def place(self, host: str, uuid: str = UUID, **identity: str) -> Printer:
         """Put a printer at an address."""
-        self.hosts[host] = replace(self.bench.found(host, uuid=uuid), sources=("ipp",))
+        found = self.bench.found(host, uuid=uuid)
+        told = replace(found.identity, **identity)  # type: ignore[arg-type]
+        self.hosts[host] = replace(found, identity=told, sources=("ipp",))
         return self.hosts[host]
+
+    def known(self) -> list[tuple[str, str]]:
+        """Give ids and hosts of the printers that are known."""
+        return [(printer.id, printer.host) for printer in self.registry.printers()]
 
     def see(self, host: str = "192.0.2.7", uuid: str | None = UUID, **changes: object) -> None:
         """Have mDNS see a printer, and discovery do all that is due."""
@@ -204,6 +210,99 @@ def test_mdns_alone_moves_no_printer(lan: Lan) -> None:
     lan.see("192.0.2.8")
     (printer,) = lan.registry.printers()
     assert printer.host == "192.0.2.7"
+
+
+def test_a_printer_with_two_addresses_is_one_and_no_conflict(lan: Lan) -> None:
+    """Wi-Fi and Ethernet, one serial: nothing is told, and when the first falls silent the second is taken."""
+    lan.place("192.0.2.7", serial="CN1234")
+    lan.see()
+    lan.bench.events()
+    lan.place("192.0.2.8", serial="CN1234")
+    lan.see("192.0.2.8")
+    ((printer_id, host),) = lan.known()
+    assert (host, lan.bench.events()) == ("192.0.2.7", [])
+    del lan.hosts["192.0.2.7"]
+    lan.registry.update(printer_id, lambda known: replace(known, online=False))
+    lan.see("192.0.2.8")
+    assert lan.known() == [(printer_id, "192.0.2.8")]
+
+
+def test_a_record_that_names_both_addresses_is_no_conflict(lan: Lan) -> None:
+    """IPv4 and IPv6 of one host: each proves the UUID, and the host says that both are its own."""
+    lan.place("192.0.2.7")
+    lan.see()
+    lan.bench.events()
+    lan.place("2001:db8::7")
+    lan.see("2001:db8::7", other_hosts=("192.0.2.7",))
+    assert ([host for _, host in lan.known()], lan.bench.events()) == (["192.0.2.7"], [])
+
+
+def test_a_uuid_that_two_printers_have_moves_neither(lan: Lan) -> None:
+    """Both have answered with it at once: when the first is off, the second is not taken for it; its jobs are held."""
+    lan.place("192.0.2.7")
+    lan.see()
+    lan.place("192.0.2.8")
+    lan.see("192.0.2.8")
+    del lan.hosts["192.0.2.7"]
+    lan.bench.events()
+    lan.seconds += 3600
+    lan.see("192.0.2.8")
+    (printer,) = lan.registry.printers()
+    assert (printer.host, printer.status.state_reasons) == ("192.0.2.7", ("identity-conflict",))
+    assert "identity-conflict" in lan.bench.events()
+
+
+def test_two_models_with_one_uuid_are_two_printers(lan: Lan) -> None:
+    """The UUID is the maker's for all: told, and each is entered."""
+    lan.place("192.0.2.7", make_and_model="Zebra A")
+    lan.see()
+    lan.place("192.0.2.8", make_and_model="Zebra B")
+    lan.see("192.0.2.8")
+    assert [host for _, host in lan.known()] == ["192.0.2.7", "192.0.2.8"]
+    assert "identity-conflict" in lan.bench.events()
+
+
+def test_two_printers_with_one_uuid_can_be_configured_by_their_addresses(bench: Bench) -> None:
+    """A person says that they are two."""
+    uris = [f"ipp://192.0.2.{last}:631/ipp/print" for last in (7, 8)]
+    lan = Lan(bench, printers=tuple(PrinterConfig(uris=(uri,), alias=uri[14:15]) for uri in uris))
+    lan.place("192.0.2.7")
+    lan.place("192.0.2.8")
+    lan.run()
+    assert [lan.registry.find(alias).host for alias in "78"] == ["192.0.2.7", "192.0.2.8"]
+
+
+def test_a_configured_printer_that_has_moved_is_not_entered_anew_at_its_old_address(bench: Bench) -> None:
+    """The configuration names its serial, which is found elsewhere."""
+    lan = Lan(bench, printers=(PrinterConfig(uris=(IPP,), serial="CN1234", alias="office"),))
+    lan.place("192.0.2.8", serial="CN1234")
+    lan.see("192.0.2.8")
+    lan.seconds += 3600
+    lan.run()
+    assert [host for _, host in lan.known()] == ["192.0.2.8"]
+
+
+def test_same_named_printers_are_two(lan: Lan) -> None:
+    """The name is the model's."""
+    for host, uuid in (("192.0.2.7", UUID), ("192.0.2.8", OTHER_UUID)):
+        lan.place(host, uuid)
+        lan.see(host, uuid)
+    assert [printer.identity.name for printer in lan.registry.printers()] == ["LaserJet", "LaserJet"]
+
+
+def test_a_stranger_at_a_printers_address_is_found_out_about(lan: Lan) -> None:
+    """Whoever met it tells discovery, and both printers end where they are."""
+    lan.place("192.0.2.7")
+    lan.place("192.0.2.8", OTHER_UUID)
+    lan.see()
+    lan.see("192.0.2.8", OTHER_UUID)
+    (one, _), (other, _) = lan.known()
+    lan.hosts.clear()
+    lan.place("192.0.2.7", OTHER_UUID)
+    lan.sightings.put_stranger(lan.registry.find(one), Identity(uuid=OTHER_UUID))
+    lan.run()
+    assert lan.known() == [(one, "192.0.2.7"), (other, "192.0.2.7")]
+    assert [lan.registry.find(it).online for it in (one, other)] == [False, True]
 
 
 def test_two_printers_that_swap_addresses_stay_themselves(lan: Lan) -> None:

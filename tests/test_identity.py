@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.identity import Likeness, compare, proves
+from agent.identity import Likeness, answers_as, compare, credible, is_surely_one, proves, told_anew
 from agent.model import Identity
 
 UUID = "0f0e0d0c-0b0a-4908-8706-050403020100"
@@ -53,3 +53,88 @@ def test_a_mac_alone_proves_nothing() -> None:
     assert not proves(Identity(mac="aa:bb:cc:00:11:22"), known)
     assert not proves(Identity(uuid=UUID, serial="CN9999"), known)
     assert proves(Identity(serial="CN1234"), known)
+
+
+@pytest.mark.parametrize(
+    "serial",
+    ["000000", "XXXXXXXX", "xxxx0000", "N/A", "n/a", "None", "unknown", "Not Available", "not specified",
+     "Serial Number", "1234567890", "0123456789", "ABCDEFGH", "To be filled by O.E.M.", "----", "????", " ", "S/N"],
+)  # fmt: skip
+def test_a_serial_that_stands_for_none_is_none(serial: str) -> None:
+    """Two printers of one series would be one by it."""
+    assert credible(Identity(serial=serial)).serial is None
+
+
+@pytest.mark.parametrize("serial", ["CN1234", "VNB3N12345", "E82414G4N583607", "0000123", "1234567891", "XX0012"])
+def test_a_serial_that_only_looks_odd_is_believed(serial: str) -> None:
+    """Printers count from one, and begin with zeros."""
+    assert credible(Identity(serial=serial)).serial == serial
+
+
+@pytest.mark.parametrize(
+    "uuid",
+    ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff", "no uuid", "",
+     "11111111-1111-1111-1111-111111111111", "e3248000-80ce-11db-8000-000000000000",
+     "16a65700-007c-1000-bb49-ffffffffffff", "12345678-1234-1234-1234-123456789abc",
+     "00000000-0000-1000-8000-00805f9b34fb"],
+)  # fmt: skip
+def test_a_uuid_that_a_whole_series_has_is_none(uuid: str) -> None:
+    """Nil, all one digit, without a node, made up, or Bluetooth's."""
+    assert credible(Identity(uuid=uuid)).uuid is None
+
+
+def test_a_uuid_is_one_however_it_is_written() -> None:
+    """As a URN, in braces, in capitals, without hyphens."""
+    written = [f"urn:uuid:{UUID}", "{" + UUID + "}", UUID.upper(), UUID.replace("-", "")]
+    assert {credible(Identity(uuid=it)).uuid for it in written} == {UUID}
+
+
+@pytest.mark.parametrize(
+    "mac", ["00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:fb", "00:11:22:33:44:55", "x"]
+)
+def test_a_mac_that_is_no_stations_own_is_none(mac: str) -> None:
+    """Zero, a group's, or an example from a book."""
+    assert credible(Identity(mac=mac)).mac is None
+
+
+def test_a_mac_is_one_however_it_is_written() -> None:
+    """With colons, hyphens, dots or nothing between."""
+    written = ["3C-2A-F4-AA-C0-A4", "3c2a.f4aa.c0a4", "3C2AF4AAC0A4"]
+    assert {credible(Identity(mac=it)).mac for it in written} == {"3c:2a:f4:aa:c0:a4"}
+
+
+def test_a_mac_that_a_uuid_ends_in_agrees_and_never_disagrees() -> None:
+    """IPP tells the UUID, SNMP the MAC; a printer with two cards has only one of them in its UUID."""
+    by_ipp = Identity(uuid="e3248000-80ce-11db-8000-3c2af4aac0a4")
+    assert compare(by_ipp, Identity(mac="3c:2a:f4:aa:c0:a4")) is Likeness.SAME
+    assert compare(by_ipp, Identity(mac="10:5b:ad:4a:15:70")) is Likeness.UNKNOWN
+
+
+def test_one_uuid_alone_is_not_beyond_doubt() -> None:
+    """Clones have it too; a serial or a MAC beside it is."""
+    one = Identity(uuid=UUID, serial="CN1234", mac="3c:2a:f4:aa:c0:a4")
+    assert not is_surely_one(one, Identity(uuid=UUID))
+    assert is_surely_one(one, Identity(uuid=UUID, serial="CN1234"))
+    assert is_surely_one(one, Identity(uuid=UUID, mac="3c:2a:f4:aa:c0:a4"))
+
+
+def test_a_printer_that_tells_nothing_of_itself_is_not_taken_for_another_model() -> None:
+    """Where neither UUID nor serial can be compared, the model speaks."""
+    known = Identity(uuid=UUID, make_and_model=HP)
+    assert answers_as(Identity(make_and_model="HP LaserJet 9 series"), known)
+    assert not answers_as(Identity(make_and_model="Brother HL-2"), known)
+
+
+def test_a_new_network_card_is_taken_over() -> None:
+    """Who proves to be the printer by UUID or serial may have another MAC; it stays the same printer."""
+    known = Identity(uuid=UUID, serial="CN1234", mac="3c:2a:f4:aa:c0:a4")
+    told = Identity(serial="CN1234", mac="10:5b:ad:4a:15:70")
+    assert compare(known, told) is Likeness.SAME
+    assert told_anew(known, told) == Identity(uuid=UUID, serial="CN1234", mac="10:5b:ad:4a:15:70")
+
+
+def test_a_new_mainboard_is_a_conflict_not_the_same_printer() -> None:
+    """Its serial is the old one's and its UUID is not: it may be two, and a person has to say."""
+    old, new = Identity(uuid=UUID, serial="CN1234"), Identity(uuid=OTHER_UUID, serial="CN1234")
+    assert compare(old, new) is Likeness.CONFLICT
+    assert not answers_as(new, old)

@@ -52,6 +52,7 @@ PURE = (
         "ticket_keys.py",
     ),
     (
+        "configured.py",
         "drivers/hp_rest_message.py",
         "drivers/ipp_attributes.py",
         "drivers/pjl_options.py",
@@ -145,7 +146,7 @@ PARTS = (
 # Which driver for which printer.
 CHOICE = (
     ("drivers/choose.py",),
-    ("drivers/probe.py",),
+    ("drivers/identity_check.py", "drivers/probe.py"),
 )
 # What moves things between the parts; they are handed what speaks to brokers and clouds.
 SERVICES = (

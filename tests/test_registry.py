@@ -138,6 +138,46 @@ def test_one_uuid_with_two_serials_is_told_and_kept_as_two(bench: Bench) -> None
     assert "identity-conflict" in bench.events()
 
 
+def test_of_two_printers_with_one_uuid_the_one_that_is_here_is_meant(bench: Bench) -> None:
+    """What is seen of the second is not told of the first."""
+    bench.registry.merge(bench.found())
+    two = bench.registry.enter_apart(bench.found("192.0.2.8"))
+    assert bench.registry.merge(bench.found("192.0.2.8")).id == two.id
+    assert bench.registry.shares_its_uuid(two)
+
+
+def test_one_name_does_not_make_two_printers_one(bench: Bench) -> None:
+    """Nor does one model: what tells nothing more of itself is told by its address."""
+    for host in ("192.0.2.7", "192.0.2.8"):
+        bench.registry.merge(bench.found(host, identity=Identity(name="LaserJet", make_and_model="HP LaserJet 9")))
+    assert len(bench.registry.printers()) == 2
+
+
+def test_a_replaced_printer_keeps_its_alias(bench: Bench) -> None:
+    """Jobs for the alias go to the printer that stands there now, and the old one's own jobs are held."""
+    registry = bench.opened(PrinterConfig(host="192.0.2.7", alias="front-desk"))
+    old = registry.merge(bench.found())
+    new = registry.merge(bench.found(uuid=OTHER_UUID))
+    assert registry.find("front-desk").id == new.id
+    assert registry.find(old.id).status.state_reasons == ("identity-conflict",)
+
+
+def test_a_new_mainboard_is_told_and_kept_as_two(bench: Bench) -> None:
+    """The same serial with another UUID: the old one's jobs are held until a person forgets it."""
+    old = bench.registry.merge(bench.found(identity=Identity(uuid=UUID, serial="CN1234")))
+    new = bench.registry.merge(bench.found(identity=Identity(uuid=OTHER_UUID, serial="CN1234")))
+    assert new.id != old.id
+    assert not bench.registry.find(old.id).status.accepting_jobs
+    assert "identity-conflict" in bench.events()
+
+
+def test_a_new_network_card_keeps_the_printer(bench: Bench) -> None:
+    """The UUID proves it; its new MAC is shown."""
+    old = bench.registry.merge(bench.found(identity=Identity(uuid=UUID, mac="3c:2a:f4:aa:c0:a4")))
+    new = bench.registry.merge(bench.found(identity=Identity(uuid=UUID, mac="10:5b:ad:4a:15:70")))
+    assert (new.id, new.identity.mac) == (old.id, "10:5b:ad:4a:15:70")
+
+
 def test_another_printer_at_the_same_address_takes_the_first_offline(bench: Bench) -> None:
     """No job may go to whoever has the address now."""
     one = bench.registry.merge(bench.found())
@@ -257,12 +297,12 @@ def test_approval_and_pause_survive_a_restart(bench: Bench) -> None:
     assert (again.approved, again.printos, again.paused) == (True, "pending", True)
 
 
-def test_a_conflict_is_told_once_for_each_host(bench: Bench) -> None:
+def test_a_conflict_is_told_once_for_each_host_also_over_restarts(bench: Bench) -> None:
     """A claim that is made every five minutes is one event."""
     printer = bench.registry.merge(bench.found())
     bench.events()
     for host in ("192.0.2.8", "192.0.2.8", "192.0.2.9"):
-        bench.registry.report_conflict(printer.id, host)
+        bench.opened().report_conflict(printer.id, host)
     assert bench.events() == ["identity-conflict", "identity-conflict"]
 
 

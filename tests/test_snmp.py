@@ -329,8 +329,10 @@ def test_a_change_is_seen_at_the_next_poll(client: SnmpClient) -> None:
     assert (status.state, status.supplies[2].percent) == (PrinterState.PROCESSING, 77.0)
 
 
-@pytest.mark.parametrize("change", ["restart", "row"])
-def test_a_printer_that_has_restarted_or_lost_a_row_is_learnt_anew(client: SnmpClient, change: str) -> None:
+@pytest.mark.parametrize("change", ["restart", "row", "serial"])
+def test_a_printer_that_has_restarted_or_lost_a_row_or_is_another_is_learnt_anew(
+    client: SnmpClient, change: str
+) -> None:
     """Another printer may have its address by now."""
     cells = printer_cells()
     with serving(lambda: dict(cells)) as agent:
@@ -339,7 +341,7 @@ def test_a_printer_that_has_restarted_or_lost_a_row_is_learnt_anew(client: SnmpC
         cells[(*mib.GENERAL, mib.PRT_GENERAL_SERIAL_NUMBER, 1)] = octets("SN0002")
         if change == "restart":
             cells[mib.SYS_UP_TIME] = encode_integer(10, Tag.TIME_TICKS)
-        else:
+        elif change == "row":
             del cells[(*mib.SUPPLIES, mib.SUPPLY_LEVEL, 1, 14)]
         assert printer.read().identity.serial == "SN0002"
 
@@ -351,10 +353,10 @@ def test_identity_is_learnt_anew_after_an_hour(client: SnmpClient) -> None:
     with serving(lambda: dict(cells)) as agent:
         printer = SnmpPrinter(HOST, client=client, port=agent.port, clock=lambda: now[0])
         printer.read()
-        cells[(*mib.GENERAL, mib.PRT_GENERAL_SERIAL_NUMBER, 1)] = octets("SN0002")
-        assert printer.read().identity.serial == "SN0001"
+        cells[mib.SYS_LOCATION] = octets("Attic")
+        assert printer.read().identity.location != "Attic"
         now[0] = 3601.0
-        assert printer.read().identity.serial == "SN0002"
+        assert printer.read().identity.location == "Attic"
 
 
 def test_a_printer_that_stops_answering_is_unreachable(client: SnmpClient) -> None:

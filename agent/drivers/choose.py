@@ -213,6 +213,18 @@ class Drivers:
             raise NotFoundError(f"{printer.label} ({printer.id}) has no endpoint that tells its status")
         return self._source(printer, *uris)
 
+    def identity_source(self, printer: Printer) -> StatusSource:
+        """Give what reads who a printer is: by the protocol that prints on it where that tells it, else by another.
+
+        Raises:
+            NotFoundError: none of its endpoints tells who it is.
+        """
+        uris = self._readable(printer)
+        if not uris:
+            raise NotFoundError(f"{printer.label} ({printer.id}) has no endpoint that tells who it is")
+        uri = next((uri for uri in uris if driver_of(uri) == printer.print_driver), uris[0])
+        return self._source(printer, uri)
+
     def print_target(self, printer: Printer) -> PrintTarget:
         """Give what prints on a printer: IPP, else HP REST, else raw 9100, unless the configuration says otherwise.
 

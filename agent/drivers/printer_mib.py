@@ -128,7 +128,16 @@ _PLACEHOLDER = re.compile(r"(?i)(.)\1*|unknown|none|null|n/?a|not (available|set
 def polled_names(values: Values) -> tuple[Oid, ...]:
     """Choose from what a printer once answered the names whose values change from poll to poll."""
     device = printer_index(values)
-    return (SYS_UP_TIME, *(name for name in values if _is_polled(name, device)))
+    return (SYS_UP_TIME, *(name for name in values if _is_polled(name, device) or tells_who(name)))
+
+
+def tells_who(name: Oid) -> bool:
+    """Whether it is what another printer at the same address would answer otherwise: kind, serial number, MACs."""
+    return (
+        name == SYS_OBJECT_ID
+        or name[: len(GENERAL) + 1] == (*GENERAL, PRT_GENERAL_SERIAL_NUMBER)
+        or name[: len(INTERFACES) + 1] == (*INTERFACES, IF_PHYS_ADDRESS)
+    )
 
 
 def _is_polled(name: Oid, device: int) -> bool:

@@ -18,7 +18,7 @@ from agent.drivers.snmp import SnmpReader
 from agent.endpoints import bracketed, driver_of, host_of, port_of, status_uris, with_drivers
 from agent.errors import NotFoundError, PrinterError, PrinterProtocolError
 from agent.http import HttpClient
-from agent.identity import contradict
+from agent.identity import contradict, credible
 from agent.model import Clock, Printer, Reading, printer_id
 from agent.networks import mac_of
 
@@ -158,6 +158,7 @@ class Prober:
         for variant in _variants(uri):
             try:
                 reading = self._source(variant).read()
+                reading = replace(reading, identity=credible(reading.identity))
             except PrinterProtocolError as error:
                 yield Attempt(variant, str(error))
             except (PrinterError, NotFoundError) as error:

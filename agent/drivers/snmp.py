@@ -134,13 +134,22 @@ class SnmpPrinter:
         if self._learnt_at is None or self._clock() - self._learnt_at > RELEARN_SECONDS:
             return None
         fresh = self._client.get(self._host, self._polled, port=self._port)
-        if self._has_restarted(fresh) or any(name not in fresh for name in self._polled if name in self._known):
+        if self._has_restarted(fresh) or self._is_another(fresh):
             return None
         return {**self._known, **fresh, **self._walk(mib.ALERT_COLUMNS)}
 
     def _has_restarted(self, fresh: Values) -> bool:
         before, now = mib.number(self._known.get(mib.SYS_UP_TIME)), mib.number(fresh.get(mib.SYS_UP_TIME))
         return before is not None and now is not None and now < before
+
+    def _is_another(self, fresh: Values) -> bool:
+        """Whether a row is gone, or another printer has the address now."""
+        known = self._known
+        return any(
+            name not in fresh or (mib.tells_who(name) and fresh[name] != known[name])
+            for name in self._polled
+            if name in known
+        )
 
     def _learn(self) -> Values:
         values = self._client.get(self._host, mib.IDENTITY_NAMES, port=self._port)

@@ -82,7 +82,7 @@ class Parts:
 
     def _build_lan(self, config: Config) -> None:
         subnets = tuple(IPv4Network(subnet) for subnet in config.discovery.subnets)
-        sightings = Sightings()
+        self.sightings = Sightings()
         self.clients = PrinterClients()
         self.snmp = snmp_client(config.snmp)
         self.drivers = Drivers(
@@ -94,13 +94,15 @@ class Parts:
         self.browser = Browser(
             interfaces=lambda: mdns_interfaces(subnets) if config.discovery.mdns else (),
             loopback=covers_loopback(subnets),
-            on_sighting=sightings.put,
+            on_sighting=self.sightings.put,
         )
-        self.identity_check = IdentityCheck(self.drivers)
+        self.identity_check = IdentityCheck(
+            print_target=self.drivers.print_target, identity_source=self.drivers.identity_source
+        )
         self.status = StatusPoller(registry=self.registry, source_for=self.drivers.status_source, now=utc_now)
         self.discovery = Discovery(
             registry=self.registry,
-            sightings=sightings,
+            sightings=self.sightings,
             sweep=self.snmp.sweep if config.discovery.snmp else None,
             examine=prober.examine,
             subnets=config.discovery.subnets,
@@ -120,8 +122,8 @@ class Parts:
             online=lambda: [printer.id for printer in self.registry.printers() if printer.online],
         )
         self.registry.on_online = self.dispatcher.printer_is_back
-        self.status.on_stranger = sightings.put_stranger
-        self.identity_check.on_stranger = lambda printer, told: self._displace(printer, told, sightings)
+        self.status.on_stranger = self.sightings.put_stranger
+        self.identity_check.on_stranger = self._displace
 
     def _build_fetch(self, config: Config) -> None:
         limit_bytes = min(config.fetch.max_bytes, config.spool.max_job_bytes)
@@ -226,10 +228,10 @@ class Parts:
             limit_bytes=config.spool.max_job_bytes,
         )
 
-    def _displace(self, printer: Printer, told: Identity, sightings: Sightings) -> None:
+    def _displace(self, printer: Printer, told: Identity) -> None:
         """Hold the jobs of a printer at whose address another answers, and find out who that is."""
         self.registry.displace(printer)
-        sightings.put_stranger(printer, told)
+        self.sightings.put_stranger(printer, told)
 
     def _left_alone(self) -> set[str]:
         """Name the printers that get no jobs: people paused them, or another one answers at their address."""

@@ -50,7 +50,7 @@ class Lan:
     def place(self, host: str, uuid: str = UUID, **identity: str) -> Printer:
         """Put a printer at an address."""
         found = self.bench.found(host, uuid=uuid)
-        told = replace(found.identity, **identity)  # type: ignore[arg-type]
+        told = replace(found.identity, **identity)
         self.hosts[host] = replace(found, identity=told, sources=("ipp",))
         return self.hosts[host]
 

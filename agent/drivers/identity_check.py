@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from agent.drivers.choose import Drivers, PrintTarget
+from agent.drivers.choose import PrintTarget, StatusSource
 from agent.errors import NotFoundError, PrinterProtocolError, PrinterRejectedError, PrinterUnreachableError
 from agent.identity import answers_as, credible
 from agent.model import Identity, Printer
@@ -29,12 +29,20 @@ class IdentityCheck:
         on_stranger: called with a printer at whose address another answered, and what that told.
 
     Args:
-        drivers: the printers' drivers.
+        print_target: gives what prints on a printer; NotFoundError where nothing does.
+        identity_source: gives what reads who a printer is; NotFoundError where nothing does.
         monotonic: seconds that only rise.
     """
 
-    def __init__(self, drivers: Drivers, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._drivers = drivers
+    def __init__(
+        self,
+        *,
+        print_target: Callable[[Printer], PrintTarget],
+        identity_source: Callable[[Printer], StatusSource],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._print_target = print_target
+        self._identity_source = identity_source
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._checked: dict[Place, float] = {}
@@ -47,7 +55,7 @@ class IdentityCheck:
             NotFoundError: nothing does.
             PrinterUnreachableError: it doesn't answer, or another one does.
         """
-        target = self._drivers.print_target(printer)
+        target = self._print_target(printer)
         if not self._is_fresh(printer):
             self._check(printer)
         return target
@@ -59,7 +67,7 @@ class IdentityCheck:
     def _check(self, printer: Printer) -> None:
         begun = self._monotonic()
         try:
-            source = self._drivers.identity_source(printer)
+            source = self._identity_source(printer)
             told = credible(source.read().identity)
         except (NotFoundError, PrinterRejectedError):
             return

@@ -22,7 +22,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -124,6 +124,10 @@ class SimulatedPrinter:
         """Stop all servers, with a goodbye by mDNS; the printer remembers its jobs."""
         while self._fronts:
             self._fronts.pop().stop()
+
+    def readdress(self, host: str) -> None:
+        """Have it start at another address next time, as DHCP may give it one."""
+        self._options = replace(self._options, host=host)
 
     def withdraw(self) -> None:
         """Say goodbye by mDNS and go on otherwise."""

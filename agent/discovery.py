@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import IPv4Network
 
 from agent.config_schema import PrinterConfig
@@ -19,95 +18,17 @@ from agent.configured import configured_printer
 from agent.drivers.probe import Probe, default_uris
 from agent.errors import NotFoundError
 from agent.identity import answers_as, contradict, is_another_model, is_surely_one, proves
-from agent.loop import backoff
 from agent.model import Capabilities, Clock, Identity, Printer, Sighting, printer_id
 from agent.networks import addresses_of, hosts_of, is_loopback, is_within, sweepable
 from agent.registry import Registry
+from agent.sightings import Sightings, Unproved
 
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.5
-ASK_AGAIN_SECONDS = 10.0
-ASK_AGAIN_CEILING_SECONDS = 3600.0
-WAITING_LIMIT = 4096
 
 Sweep = Callable[[Iterable[str]], Sequence[Sighting]]
 Examine = Callable[[str, Sequence[str]], Probe]
-
-
-class Sightings:
-    """What was seen and waits to be looked at; bounded, so that a noisy network costs no memory."""
-
-    def __init__(self) -> None:
-        self._waiting: queue.Queue[Sighting] = queue.Queue(WAITING_LIMIT)
-
-    def put(self, sighting: Sighting) -> None:
-        """Add a sighting; where too many wait it is dropped, for it will be seen again."""
-        try:
-            self._waiting.put_nowait(sighting)
-        except queue.Full:
-            log.debug("too much is seen at once; %s is left for later", sighting.host)
-
-    def put_stranger(self, printer: Printer, told: Identity) -> None:
-        """Add that another answers where a printer was; who it is shows when it is asked."""
-        self.put(Sighting(str(printer.status_driver), printer.host, printer.uris, told))
-
-    def take(self) -> Sighting | None:
-        """Take the oldest; None where nothing waits."""
-        try:
-            return self._waiting.get_nowait()
-        except queue.Empty:
-            return None
-
-
-class Unproved:
-    """Hosts that were seen and didn't prove to be printers: each is asked again, after a pause that grows to an hour.
-
-    A printer that starts announces itself before it can be asked, and mDNS tells of it only once.
-    """
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._kept: dict[tuple[str, tuple[str, ...]], Waiting] = {}
-
-    def keep(self, sighting: Sighting) -> None:
-        """Have a sighting looked at again later."""
-        with self._lock:
-            key = (sighting.host, sighting.uris)
-            failures = self._kept[key].failures + 1 if key in self._kept else 1
-            pause = backoff(failures, base=ASK_AGAIN_SECONDS, ceiling=ASK_AGAIN_CEILING_SECONDS)
-            if key in self._kept or len(self._kept) < WAITING_LIMIT:
-                self._kept[key] = Waiting(sighting, failures, self._monotonic() + pause)
-
-    def drop(self, sighting: Sighting) -> None:
-        """Have it looked at no more."""
-        with self._lock:
-            self._kept.pop((sighting.host, sighting.uris), None)
-
-    def is_waiting(self, sighting: Sighting) -> bool:
-        """Whether the same was asked lately, to no avail."""
-        with self._lock:
-            kept = self._kept.get((sighting.host, sighting.uris))
-            return not sighting.gone and kept is not None and self._monotonic() < kept.due
-
-    def take_due(self) -> Sighting | None:
-        """Give a sighting whose pause is over, to one thread only; None where there is none."""
-        with self._lock:
-            for key, kept in self._kept.items():
-                if kept.due <= self._monotonic():
-                    self._kept[key] = replace(kept, due=self._monotonic() + ASK_AGAIN_CEILING_SECONDS)
-                    return kept.sighting
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A sighting that came to nothing `failures` times; `due` is monotonic."""
-
-    sighting: Sighting
-    failures: int
-    due: float
 
 
 class Discovery:

@@ -1,217 +1,55 @@
-"""Printers that announce themselves by DNS-SD (RFC 6763, Apple's Bonjour Printing Specification), as `Sighting`s.
-
-`parse_service` is pure; only `Browser` opens sockets. What is announced proves nothing: discovery asks the host itself.
-"""
+"""Listens for printers that announce themselves by DNS-SD (RFC 6762, RFC 6763), on interfaces that come and go."""
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
-import re
-from collections.abc import Callable, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass, field, replace
-from urllib.parse import SplitResult, urlsplit
+from dataclasses import replace
+from functools import partial
+from ipaddress import IPv4Network
 
 import zeroconf
 
-from agent.command_set import parse_command_set
-from agent.endpoints import bracketed
-from agent.model import Identity, Sighting
+from agent.mdns_service import NotAPrinter, Service, parse_service, parse_txt
+from agent.model import Sighting
+from agent.networks import interface_index
 
 log = logging.getLogger(__name__)
 
 SERVICE_TYPES = ("_ipp._tcp.local.", "_ipps._tcp.local.", "_printer._tcp.local.", "_pdl-datastream._tcp.local.")
+SUBTYPES = tuple(f"{name}._sub.{of}" for of in SERVICE_TYPES[:2] for name in ("_universal", "_print"))
+"""AirPrint and IPP Everywhere: some printers answer only who asks for these."""
+
 RESOLVE_TIMEOUT_MS = 3000
-UPKEEP_SECONDS = 10.0
-TXT_LIMIT_BYTES = 8192
-TXT_STRING_LIMIT = 255
-TEXT_LIMIT = 127
-PATH_LIMIT = 255
-LAST_PORT = 65_535
+RESOLVE_AT_ONCE = 64
 SERVICES_LIMIT = 4096
-DEFAULT_RESOURCE = "ipp/print"
-HTTP_PORTS = {"http": 80, "https": 443}
+NAMES_LIMIT = 32_768
+"""So many names in zeroconf's cache, which has no limit of its own, and it is thrown away: somebody floods us."""
 
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """One DNS-SD service as it was announced; `type` is such as `_ipp._tcp`, `txt` has its keys in lower case."""
-
-    instance: str
-    type: str
-    server: str
-    port: int
-    addresses: tuple[str, ...]
-    txt: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class NotAPrinter:
-    """A service that looks like a printer's and is not one of ours to use; `reason` is for a person."""
-
-    instance: str
-    host: str
-    reason: str
-
-
-def parse_txt(text: bytes) -> dict[str, str]:
-    """Read the strings of a TXT record; the first of a repeated key counts, a key without `=` has an empty value."""
-    values: dict[str, str] = {}
-    text = text[:TXT_LIMIT_BYTES]
-    while text:
-        length = text[0]
-        key, _, value = text[1 : 1 + length].partition(b"=")
-        name = _clean(key.decode("utf-8", "replace")).lower()
-        if name:
-            values.setdefault(name, _clean(value.decode("utf-8", "replace"), TXT_STRING_LIMIT))
-        text = text[1 + length :]
-    return values
-
-
-def parse_service(service: Service, *, loopback: bool) -> Sighting | NotAPrinter:
-    """Tell a printer from a queue shared by a computer, a USB printer on loopback, and other things.
-
-    Args:
-        service: as announced.
-        loopback: whether loopback addresses are printers to us, as in the demo; otherwise ipp-usb lives there.
-    """
-    host = _best_address(service.addresses, loopback=loopback)
-    reason = _reason_against(service) or (None if host else _reason_without_host(service))
-    if reason or host is None:
-        shown = host or next(iter(service.addresses), service.server)
-        return NotAPrinter(_clean(service.instance), shown, reason or "tells no address")
-    return Sighting(
-        source="mdns",
-        host=host,
-        uris=_uris(service, host),
-        identity=_identity(service),
-        document_formats=_document_formats(service.txt.get("pdl", "")),
-        command_set=parse_command_set(service.txt.get("usb_cmd", "")),
-    )
-
-
-def _reason_against(service: Service) -> str | None:
-    txt = service.txt
-    if not 0 < service.port <= LAST_PORT:
-        return "offers no port"
-    if "printer-type" in txt or txt.get("rp", "").startswith(("printers/", "classes/")):
-        return "a queue that a computer shares (CUPS)"
-    if re.search(r":631/(printers|classes)/", txt.get("adminurl", "")):
-        return "a queue that a computer shares (CUPS)"
-    if service.type in ("_printer._tcp", "_pdl-datastream._tcp") and not _make_and_model(txt):
-        return "does not say that it is a printer"
-    return None
-
-
-def _reason_without_host(service: Service) -> str:
-    if any(_is_loopback(address) for address in service.addresses):
-        return "on loopback only: a USB printer (ipp-usb)"
-    return "tells no address"
-
-
-def _best_address(addresses: tuple[str, ...], *, loopback: bool) -> str | None:
-    """Choose IPv4 before IPv6, and a routable address before a link-local one; an IPv6 one needs its scope kept."""
-    usable = [address for address in addresses if _is_address(address) and (loopback or not _is_loopback(address))]
-    return min(usable, key=_address_rank, default=None)
-
-
-def _address_rank(address: str) -> tuple[bool, bool]:
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    return parsed.is_link_local, parsed.version == 6  # noqa: PLR2004 - IPv6
-
-
-def _is_address(address: str) -> bool:
-    try:
-        return not ipaddress.ip_address(address.partition("%")[0]).is_unspecified
-    except ValueError:
-        return False
-
-
-def _is_loopback(address: str) -> bool:
-    return _is_address(address) and ipaddress.ip_address(address.partition("%")[0]).is_loopback
-
-
-def _identity(service: Service) -> Identity:
-    txt = service.txt
-    return Identity(
-        uuid=_uuid(txt.get("uuid", "")),
-        serial=_clean(txt.get("usb_ser", "")) or None,
-        mac=_mac(txt.get("mac", "")),
-        make_and_model=_make_and_model(txt),
-        name=_clean(service.instance) or None,
-        location=_clean(txt.get("note", "")) or None,
-    )
-
-
-def _make_and_model(txt: Mapping[str, str]) -> str | None:
-    """Take `ty`, else the `product` without its brackets, else what the USB keys say."""
-    usb = f"{txt.get('usb_mfg') or txt.get('usb_mfc', '')} {txt.get('usb_mdl', '')}"
-    candidates = (txt.get("ty", ""), txt.get("product", "").strip("()"), usb)
-    return next(filter(None, map(_clean, candidates)), None)
-
-
-def _uris(service: Service, host: str) -> tuple[str, ...]:
-    """Name the endpoints: the announced one, then the root of its web server; LPD is no endpoint of ours."""
-    place = f"{bracketed(host)}:{service.port}"
-    resource = re.sub(r"[^\x21-\x7e]|[?#]", "", service.txt.get("rp", ""))[:PATH_LIMIT].lstrip("/") or DEFAULT_RESOURCE
-    announced = {
-        "_ipp._tcp": f"ipp://{place}/{resource}",
-        "_ipps._tcp": f"ipps://{place}/{resource}",
-        "_pdl-datastream._tcp": f"socket://{place}",
-    }.get(service.type)
-    return tuple(filter(None, (announced, _web_root(service, host))))
-
-
-def _web_root(service: Service, host: str) -> str | None:
-    """Give the root of the server that `adminurl` names, as long as that is the printer itself."""
-    url = _split(service.txt.get("adminurl", ""))
-    own_names = {service.server.rstrip(".").casefold(), *service.addresses}
-    if url is None or (url.hostname or "").rstrip(".") not in own_names or url.scheme not in HTTP_PORTS:
-        return None
-    return f"{url.scheme}://{bracketed(host)}:{url.port or HTTP_PORTS[url.scheme]}/"
-
-
-def _split(url: str) -> SplitResult | None:
-    try:
-        parts = urlsplit(url)
-        usable = parts.port != 0
-    except ValueError:
-        return None
-    return parts if usable else None
-
-
-def _document_formats(pdl: str) -> tuple[str, ...]:
-    """Read the list of formats; the last of one that was cut at the longest TXT string may be half a word."""
-    formats = [name.strip().lower() for name in pdl.split(",")]
-    if len(pdl.encode()) >= TXT_STRING_LIMIT - len("pdl="):
-        formats.pop()
-    return tuple(dict.fromkeys(name for name in formats if re.fullmatch(r"[\w.+-]+/[\w.+-]+", name)))
-
-
-def _uuid(text: str) -> str | None:
-    text = text.strip().lower().removeprefix("urn:uuid:")
-    return text if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text) and text.strip("0-") else None
-
-
-def _mac(text: str) -> str | None:
-    digits = re.sub(r"[:.-]", "", text.strip().lower())
-    if not re.fullmatch(r"[0-9a-f]{12}", digits) or not digits.strip("0"):
-        return None
-    return ":".join(re.findall("..", digits))
-
-
-def _clean(text: str, limit: int = TEXT_LIMIT) -> str:
-    return "".join(character for character in text if character.isprintable())[:limit].strip()
+UPKEEP_SECONDS = 5.0
+TELL_AGAIN_SECONDS = 300.0
+QUIET_SECONDS = 10.0
+SRV = 33
 
 
 class Browser:
     """Listens for printing services on every interface, also those that come later.
 
-    `interfaces` gives the addresses to listen on. `on_sighting` is called by a thread of zeroconf with every new or
-    changed printer and with every goodbye: it must hand over and return. `on_other` hears of what is not a
-    printer, and why.
+    What is there is told again every five minutes, and at once when it announces itself again, as a printer does that
+    was switched on: whoever hears of it may have been too busy, or may wait for it.
+
+    Args:
+        interfaces: gives the addresses to listen on.
+        loopback: whether what is on loopback are printers.
+        on_sighting: called by other threads with every new or changed printer and every goodbye: it must hand over
+            and return.
+        on_other: likewise with what is not a printer, and why.
+        attached: gives the networks that we are attached to.
+        monotonic: seconds that only rise.
     """
 
     def __init__(
@@ -221,17 +59,31 @@ class Browser:
         loopback: bool,
         on_sighting: Callable[[Sighting], None],
         on_other: Callable[[NotAPrinter], None] = lambda _other: None,
+        attached: Callable[[], Iterable[IPv4Network]] = lambda: (),
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._interfaces = interfaces
         self._loopback = loopback
         self._on_sighting = on_sighting
         self._on_other = on_other
-        self._present: tuple[str, ...] = ()
-        self._refused: tuple[str, ...] = ()
+        self._attached = attached
+        self._monotonic = monotonic
+        self._present: dict[str, int] = {}
+        self._refused: dict[str, int] = {}
+        self._tell_again_at = monotonic() + TELL_AGAIN_SECONDS
         self._zeroconf: zeroconf.Zeroconf | None = None
         self._browser: zeroconf.ServiceBrowser | None = None
-        self._resolving: set[Future[bool]] = set()
+        self._lock = threading.Lock()
+        self._waiting: dict[str, None] = {}
+        self._resolving: dict[str, Future[bool]] = {}
         self._told: dict[str, Sighting | NotAPrinter] = {}
+        self._told_at: dict[str, float] = {}
+        self._types: dict[str, set[str]] = {}
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether there is an interface to listen on."""
+        return self._zeroconf is not None
 
     def start(self) -> None:
         """Listen on the interfaces that there are; where there are none yet, `step` keeps trying."""
@@ -239,36 +91,60 @@ class Browser:
 
     def step(self) -> float:
         """Follow the interfaces as they come and go; gives the seconds until the next look."""
-        present = self._interfaces()
-        if present != self._present:
+        present = {address: interface_index(address) for address in self._interfaces()}
+        if present != self._present or self._is_flooded():
             self.stop()
             self._listen(present)
+        if self._monotonic() >= self._tell_again_at:
+            self._tell_again_at = self._monotonic() + TELL_AGAIN_SECONDS
+            self._tell_all_again()
         return UPKEEP_SECONDS
 
     def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening; what was heard is forgotten."""
         if self._browser is not None:
             self._browser.cancel()
-        for future in tuple(self._resolving):
+        with self._lock:
+            resolving = tuple(self._resolving.values())
+            for memory in (self._waiting, self._resolving, self._told, self._told_at, self._types):
+                memory.clear()
+        for future in resolving:
             future.cancel()
         if self._zeroconf is not None:
             self._zeroconf.close()
         self._browser = self._zeroconf = None
-        self._present = ()
+        self._present = {}
 
-    def _listen(self, present: tuple[str, ...]) -> None:
+    def _listen(self, present: dict[str, int]) -> None:
         if not present:
             return
         try:
-            self._zeroconf = zeroconf.Zeroconf(interfaces=list(present), ip_version=zeroconf.IPVersion.V4Only)
+            listening = zeroconf.Zeroconf(interfaces=list(present), ip_version=zeroconf.IPVersion.V4Only)
         except OSError as error:
             if present != self._refused:
                 log.warning("mDNS can't listen on %s yet: %s", ", ".join(present), error)
             self._refused = present
             return
-        self._present = present
-        self._browser = zeroconf.ServiceBrowser(self._zeroconf, list(SERVICE_TYPES), handlers=[self._note_change])
+        self._zeroconf, self._present = listening, present
+        listening.add_listener(AnnouncedAgain(self._announced_again), None)
+        self._browser = zeroconf.ServiceBrowser(listening, [*SERVICE_TYPES, *SUBTYPES], handlers=[self._note_change])
         log.info("listening for printers by mDNS on %s", ", ".join(present))
+
+    def _is_flooded(self) -> bool:
+        if self._zeroconf is None or len(self._zeroconf.cache.cache) < NAMES_LIMIT:
+            return False
+        log.warning("more than %s names are announced by mDNS: all are forgotten, and listened for anew", NAMES_LIMIT)
+        return True
+
+    def _tell_all_again(self) -> None:
+        """Tell of all that is there, and resolve what did not answer before."""
+        with self._lock:
+            told = tuple(self._told)
+            self._waiting.update(dict.fromkeys(name for name in self._types if name not in self._told))
+        for name in told:
+            self._tell_again(name)
+        if self._zeroconf is not None:
+            self._resolve_next(self._zeroconf)
 
     def _note_change(
         self,
@@ -278,49 +154,116 @@ class Browser:
         state_change: zeroconf.ServiceStateChange,
     ) -> None:
         if state_change.name == "Removed":
-            self._say_goodbye(name)
+            self._say_goodbye(service_type, name)
             return
-        self._resolve(zeroconf, service_type, name)
+        with self._lock:
+            is_known = name in self._types
+            if not is_known and len(self._types) >= SERVICES_LIMIT:
+                self._forget(next(iter(self._types)))
+            self._types.setdefault(name, set()).add(service_type)
+            if not is_known or state_change.name == "Updated":
+                self._waiting[name] = None
+        self._resolve_next(zeroconf)
 
-    def _resolve(self, listening: zeroconf.Zeroconf, service_type: str, name: str) -> None:
-        """Ask for what is not known yet of a service, without holding up the others."""
-        loop = listening.loop
-        if loop is None or len(self._told) + len(self._resolving) >= SERVICES_LIMIT:
-            return
-        info = zeroconf.ServiceInfo(service_type, name)
-        future = asyncio.run_coroutine_threadsafe(info.async_request(listening, RESOLVE_TIMEOUT_MS), loop)
-        self._resolving.add(future)
-        future.add_done_callback(lambda done: self._take_resolved(done, info))
+    def _forget(self, name: str) -> None:
+        for memory in (self._types, self._waiting, self._told, self._told_at):
+            memory.pop(name, None)
 
-    def _take_resolved(self, future: Future[bool], info: zeroconf.ServiceInfo) -> None:
-        self._resolving.discard(future)
+    def _resolve_next(self, listening: zeroconf.Zeroconf) -> None:
+        """Ask for what is not known yet of the services that wait, of many at once but not of all."""
+        while (info := self._next_to_resolve()) is not None:
+            if listening.loop is None:
+                return
+            future = asyncio.run_coroutine_threadsafe(info.async_request(listening, RESOLVE_TIMEOUT_MS), listening.loop)
+            with self._lock:
+                self._resolving[info.name] = future
+            future.add_done_callback(partial(self._take_resolved, info, listening))
+
+    def _next_to_resolve(self) -> zeroconf.ServiceInfo | None:
+        with self._lock:
+            while len(self._resolving) < RESOLVE_AT_ONCE:
+                newest_first = reversed(self._waiting)
+                name = next((name for name in newest_first if name not in self._resolving), None)
+                if name is None:
+                    return None
+                del self._waiting[name]
+                try:
+                    return zeroconf.ServiceInfo(_base_type(name), name)
+                except (zeroconf.Error, ValueError) as error:
+                    log.debug("mDNS: %r is no name of a service: %r", name, error)
+            return None
+
+    def _take_resolved(self, info: zeroconf.ServiceInfo, listening: zeroconf.Zeroconf, future: Future[bool]) -> None:
+        with self._lock:
+            self._resolving.pop(info.name, None)
         try:
-            resolved = future.result()
+            if future.result():
+                found = parse_service(_service(info), loopback=self._loopback, attached=self._attached())
+                self._tell(info.name, found)
         except (CancelledError, zeroconf.Error) as error:
             log.debug("mDNS: %s was not resolved: %r", info.name, error)
             return
-        if resolved:
-            self._tell(info.name, parse_service(_service(info), loopback=self._loopback))
+        self._resolve_next(listening)
 
     def _tell(self, name: str, found: Sighting | NotAPrinter) -> None:
-        if self._told.get(name) == found:
-            return
-        self._told[name] = found
+        with self._lock:
+            if name not in self._types or self._told.get(name) == found:
+                return
+            self._told[name] = found
+            self._told_at[name] = self._monotonic()
         if isinstance(found, Sighting):
             self._on_sighting(found)
         else:
             self._on_other(found)
 
-    def _say_goodbye(self, name: str) -> None:
-        found = self._told.pop(name, None)
+    def _announced_again(self, name: str) -> None:
+        """Tell of what announces itself again, but not as often as it may."""
+        if self._monotonic() - self._told_at.get(name, self._monotonic()) > QUIET_SECONDS:
+            self._tell_again(name)
+
+    def _tell_again(self, name: str) -> None:
+        with self._lock:
+            found = self._told.get(name)
+            self._told_at[name] = self._monotonic()
+        if isinstance(found, Sighting):
+            self._on_sighting(found)
+
+    def _say_goodbye(self, service_type: str, name: str) -> None:
+        """Tell that a service has left all the types that it was listed under."""
+        with self._lock:
+            types = self._types.get(name, set())
+            types.discard(service_type)
+            if types:
+                return
+            found = self._told.get(name)
+            self._forget(name)
         if isinstance(found, Sighting):
             self._on_sighting(replace(found, gone=True))
+
+
+class AnnouncedAgain(zeroconf.RecordUpdateListener):
+    """Hears the services that were known and announce themselves once more; zeroconf's browser says nothing of them."""
+
+    def __init__(self, on_name: Callable[[str], None]) -> None:
+        self._on_name = on_name
+
+    def async_update_records(self, zc: zeroconf.Zeroconf, now: float, records: list[zeroconf.RecordUpdate]) -> None:
+        """Pick the records that were there before."""
+        del zc, now
+        for record in records:
+            if record.old is not None and record.new.type == SRV and record.new.ttl:
+                self._on_name(record.new.name)
+
+
+def _base_type(name: str) -> str:
+    """Give the type at the end of a service's full name, such as `_ipp._tcp.local.`."""
+    return next((kind for kind in SERVICE_TYPES if name.lower().endswith(f".{kind}")), "")
 
 
 def _service(info: zeroconf.ServiceInfo) -> Service:
     """Take what zeroconf resolved over into a value of ours."""
     return Service(
-        instance=info.name.removesuffix(f".{info.type}"),
+        instance=info.name[: -len(info.type) - 1],
         type=info.type.removesuffix(".local."),
         server=info.server or "",
         port=info.port or 0,

@@ -5,9 +5,11 @@ The kernel's own tables in `/proc/net` tell it, so nothing is run and no package
 
 from __future__ import annotations
 
+import fcntl
 import ipaddress
 import re
 import socket
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -18,6 +20,7 @@ NEIGHBOURS = Path("/proc/net/arp")
 LARGEST_ATTACHED_PREFIX = 22
 HOST_PREFIX = 32
 ROUTE_COLUMNS = 8
+SIOCGIFADDR = 0x8915
 LOOPBACK_ADDRESS = "127.0.0.1"
 LOOPBACK = IPv4Network("127.0.0.0/8")
 
@@ -31,6 +34,16 @@ def own_addresses(*, loopback: bool) -> tuple[str, ...]:
     """Give this machine's IPv4 addresses, in order; those of loopback only where `loopback` says so."""
     found = parse_local_addresses(_read(LOCAL_ADDRESSES))
     return tuple(address for address in found if loopback or not is_loopback(address))
+
+
+def interface_index(address: str) -> int:
+    """Give the number of the interface that has an IPv4 address as its first, 0 where none has.
+
+    A cable that was drawn and put back may have its address again, but another number, and our groups are gone.
+    """
+    wanted = socket.inet_aton(address)
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        return next((index for index, name in socket.if_nameindex() if _address_of(sock, name) == wanted), 0)
 
 
 def mac_of(host: str) -> str | None:
@@ -104,6 +117,13 @@ def is_within(host: str, network: str) -> bool:
         return ipaddress.ip_address(host.partition("%")[0]) in ipaddress.ip_network(network, strict=False)
     except ValueError:
         return False
+
+
+def _address_of(sock: socket.socket, interface: str) -> bytes | None:
+    try:
+        return fcntl.ioctl(sock, SIOCGIFADDR, struct.pack("256s", interface.encode()))[20:24]
+    except OSError:
+        return None
 
 
 def _attached(row: str) -> IPv4Network | None:

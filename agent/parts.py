@@ -23,7 +23,7 @@ from agent.commands import Commands, command_topics
 from agent.config_schema import Config
 from agent.control import ControlServer
 from agent.credentials import CredentialStore, load_seal_key
-from agent.discovery import Discovery, Sightings
+from agent.discovery import Discovery
 from agent.dispatcher import Dispatcher
 from agent.download import resolve, trusted
 from agent.drivers.choose import Drivers
@@ -45,6 +45,7 @@ from agent.operations import Operations
 from agent.outbox import Note, Outbox
 from agent.registry import Registry
 from agent.relay import Relay, offline_will
+from agent.sightings import Sightings
 from agent.spool import Spool
 from agent.status import StatusPoller
 from agent.store import Store
@@ -95,6 +96,7 @@ class Parts:
             interfaces=lambda: mdns_interfaces(subnets) if config.discovery.mdns else (),
             loopback=covers_loopback(subnets),
             on_sighting=self.sightings.put,
+            attached=attached_subnets,
         )
         self.identity_check = IdentityCheck(
             print_target=self.drivers.print_target, identity_source=self.drivers.identity_source

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from agent.config_schema import PrinterConfig
-from agent.discovery import Discovery, Sightings
+from agent.discovery import Discovery
 from agent.drivers.probe import OPEN, Attempt, Probe
 from agent.errors import NotFoundError
 from agent.model import Identity, Printer, Sighting
 from agent.networks import addresses_of
+from agent.sightings import Sightings
 from tests.conftest import FakeClock
 from tests.test_registry import OTHER_UUID, UUID, Bench
 
@@ -288,6 +289,16 @@ def test_same_named_printers_are_two(lan: Lan) -> None:
         lan.place(host, uuid)
         lan.see(host, uuid)
     assert [printer.identity.name for printer in lan.registry.printers()] == ["LaserJet", "LaserJet"]
+
+
+def test_a_host_that_makes_up_printers_holds_no_other_up() -> None:
+    """Of ten thousand of one host some wait, and what was seen last is looked at next but one."""
+    sightings = Sightings()
+    for number in range(10_000):
+        sightings.put(Sighting("mdns", "192.0.2.66", (f"ipp://192.0.2.66:{number}/",), Identity()))
+    sightings.put(Sighting("mdns", "192.0.2.7", (IPP,), Identity()))
+    taken = [sighting.host for sighting in iter(sightings.take, None)]
+    assert (len(taken), taken[1]) == (65, "192.0.2.7")
 
 
 def test_a_stranger_at_a_printers_address_is_found_out_about(lan: Lan) -> None:

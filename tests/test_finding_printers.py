@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from agent.discovery import Discovery, Sightings
+from agent.discovery import Discovery
 from agent.drivers.choose import Drivers
 from agent.drivers.probe import Prober
 from agent.drivers.snmp import SnmpClient
 from agent.http import HttpClient
 from agent.mdns import Browser
 from agent.model import Printer, PrinterState
+from agent.sightings import Sightings
 from agent.simulator.printer import PrinterOptions, SimulatedPrinter
 from agent.status import StatusPoller
 from tests.conftest import FakeClock

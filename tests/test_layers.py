@@ -59,6 +59,7 @@ PURE = (
         "drivers/pjl_status.py",
         "drivers/printer_mib.py",
         "fetch_policy.py",
+        "mdns_service.py",
         "printer_facts.py",
         "ticket.py",
     ),
@@ -108,6 +109,7 @@ PARTS = (
         "mqtt_connection.py",
         "outbox.py",
         "printos/exchange.py",
+        "sightings.py",
         "spool_table.py",
     ),
     (

@@ -2,24 +2,57 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
+from ipaddress import IPv4Network
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import Any
+from uuid import UUID
 
 import pytest
 import zeroconf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.mdns import Browser, NotAPrinter, Service, parse_service, parse_txt
+from agent.mdns import Browser
+from agent.mdns_service import NotAPrinter, Service, parse_service, parse_txt
 from agent.model import Sighting
 
-NOT_PRINTERS = {
-    "HP DeskJet 3700 shared by a CUPS host",
-    "HP ENVY 5640 over USB (ippusbxd)",
-    "Brother MFC-L8390CDW over USB (ipp-usb)",
-    "Canon TR8500 shared by CUPS",
+NO = "no printer"
+VERDICTS = {
+    # device: what it offers best, its UUID's first group and its MAC; all read by hand
+    "HP LaserJet 700 M712": ("http://192.168.17.68:80/", "56ff35dd", None),
+    "HP DeskJet 3700 shared by a CUPS host": (NO, "CUPS", None),
+    "HP ENVY 5640": ("ipp://192.168.0.33:631/ipp/print", "1c852a4d", "c8:d3:ff:c8:c2:d7"),
+    "HP ENVY 5640 over USB (ippusbxd)": (NO, "USB", None),
+    "HP Color LaserJet Pro M252dw raw": ("socket://192.168.1.172:9100", "564e4333", None),
+    "HP LaserJet P3010": (None, None, None),
+    "Canon SELPHY CP1300": ("ipp://192.168.0.105:631/ipp/print", "f84aad2c", None),
+    "Epson WF-2630": ("ipp://192.168.1.159:631/ipp/print", "cfe92100", None),
+    "Brother HL-5370DW": ("ipp://169.254.153.250:631/duerqxesz5090", None, None),
+    "Brother DCP-L3550CDW": ("ipp://192.168.1.197:631/ipp/print", "e3248000", None),
+    "Xerox WorkCentre 3025": ("ipp://192.168.8.100:631/ipp/print", "16a65700", None),
+    "Samsung M267x 287x": ("ipp://192.0.2.9:631/ipp/print", "16a65700", None),
+    "Ricoh MP C2011": ("http://192.0.2.9:80/", None, None),
+    "Dell Color MFP E525w": ("ipp://192.0.2.9:631/ipp/print", "00000001", None),
+    "Brother MFC-L8390CDW over USB (ipp-usb)": (NO, "USB", None),
+    "Canon TR8500 shared by CUPS": (NO, "CUPS", None),
+}
+MODELS = {
+    "HP LaserJet 700 M712": "HP LaserJet 700 M712",
+    "HP ENVY 5640": "HP ENVY 5640 series",
+    "HP Color LaserJet Pro M252dw raw": "HP Color LaserJet Pro M252dw",
+    "HP LaserJet P3010": "HP LaserJet P3010 Series",
+    "Canon SELPHY CP1300": "Canon SELPHY CP1300 HTTP",
+    "Epson WF-2630": "EPSON WF-2630 Series",
+    "Brother HL-5370DW": "Brother HL-5370DW series",
+    "Brother DCP-L3550CDW": "Brother DCP-L3550CDW series",
+    "Xerox WorkCentre 3025": "Xerox WorkCentre 3025",
+    "Samsung M267x 287x": "Samsung M267x 287x Series",
+    "Ricoh MP C2011": "RICOH MP C2011",
+    "Dell Color MFP E525w": "Dell Color MFP E525w",
 }
 TXT = {"ty": "HP LaserJet 9", "uuid": "0f0e0d0c-0b0a-4908-8706-050403020100", "rp": "ipp/print"}
 
@@ -68,23 +101,36 @@ def recorded(recordings: Path) -> Iterator[tuple[str, Service]]:
         )
 
 
-def test_recorded_printers_are_told_from_what_only_looks_like_one(recordings: Path) -> None:
-    """CUPS shares and USB printers on loopback are not printers of the LAN, and all the others are."""
-    found = {device: parse_service(it, loopback=False) for device, it in recorded(recordings)}
-    assert {device for device, it in found.items() if isinstance(it, NotAPrinter)} == NOT_PRINTERS
+def verdict(found: Sighting | NotAPrinter, expected: str | None) -> tuple[str | None, str | None, str | None]:
+    """Give what a table of verdicts says of a service; of a reason only the word that is expected."""
+    if isinstance(found, NotAPrinter):
+        return NO, expected if expected and expected in found.reason else found.reason, None
+    uuid = found.identity.uuid
+    return next(iter(found.uris), None), uuid and uuid[:8], found.identity.mac
 
 
-def test_recorded_printers_tell_model_and_uuid(recordings: Path) -> None:
-    """Each has its model from `ty`, and its UUID where the record has one."""
+def test_every_recorded_service_gets_its_verdict(recordings: Path) -> None:
+    """CUPS shares and USB printers of a computer are none of the LAN; others tell where they print, UUID and MAC."""
+    services = dict(recorded(recordings))
+    found = {device: parse_service(it, loopback=False) for device, it in services.items()}
+    assert {device: verdict(it, VERDICTS[device][1]) for device, it in found.items()} == VERDICTS
+
+
+def test_every_recorded_printer_tells_its_model(recordings: Path) -> None:
+    """As it calls itself."""
     found = {device: parse_service(it, loopback=False) for device, it in recorded(recordings)}
-    envy = found["HP ENVY 5640"]
-    assert isinstance(envy, Sighting)
-    assert (envy.identity.make_and_model, envy.identity.uuid, envy.identity.mac) == (
-        "HP ENVY 5640 series",
-        "1c852a4d-b800-1f08-abcd-c8d3ffc8c2d7",
-        "c8:d3:ff:c8:c2:d7",
-    )
-    assert all(it.identity.make_and_model for it in found.values() if isinstance(it, Sighting))
+    models = {device: it.identity.make_and_model for device, it in found.items() if isinstance(it, Sighting)}
+    assert models == MODELS
+
+
+def test_recorded_formats_are_mime_types_whole(recordings: Path) -> None:
+    """Lists of several lengths, none of which is cut."""
+    found = {device: parse_service(it, loopback=False) for device, it in recorded(recordings)}
+    canon, ricoh = found["Canon SELPHY CP1300"], found["Ricoh MP C2011"]
+    assert isinstance(canon, Sighting)
+    assert isinstance(ricoh, Sighting)
+    assert canon.document_formats == ("image/urf", "image/jpeg", "image/pwg-raster", "application/octet-stream")
+    assert ricoh.document_formats == ("application/postscript",)
 
 
 def test_the_resource_path_is_the_printers_own() -> None:
@@ -112,6 +158,22 @@ def test_ipv4_goes_before_ipv6_and_a_routable_address_before_a_link_local_one() 
     assert sighting(addresses=("fe80::1%2",)).uris[0] == "ipp://[fe80::1%252]:631/ipp/print"
 
 
+def test_of_several_addresses_the_one_in_our_own_network_is_taken() -> None:
+    """The same each time, in whatever order they come; the others are told as the host's own."""
+    addresses = ("10.9.9.9", "192.0.2.7", "2001:db8::7", "10.1.1.1")
+    for order in (addresses, addresses[::-1]):
+        found = parse_service(service(addresses=order), loopback=False, attached=(IPv4Network("192.0.2.0/24"),))
+        assert isinstance(found, Sighting)
+        assert (found.host, found.other_hosts) == ("192.0.2.7", ("10.1.1.1", "10.9.9.9", "2001:db8::7"))
+
+
+def test_what_stands_for_no_uuid_no_serial_and_no_mac_is_none() -> None:
+    """The announcement is of a printer all the same."""
+    txt = {**TXT, "uuid": "00000000-0000-0000-0000-000000000000", "usb_ser": "XXXXXXXX", "mac": "00:00:00:00:00:00"}
+    identity = sighting(txt=txt).identity
+    assert (identity.uuid, identity.serial, identity.mac) == (None, None, None)
+
+
 def test_a_printer_on_loopback_counts_only_where_loopback_is_looked_at() -> None:
     """In the demo it is a printer; otherwise it is one on USB."""
     found = parse_service(service(addresses=("127.0.0.1",)), loopback=True)
@@ -124,6 +186,11 @@ def test_a_printer_on_loopback_counts_only_where_loopback_is_looked_at() -> None
     [
         ({"txt": {**TXT, "printer-type": "0x801046"}}, "CUPS"),
         ({"txt": {**TXT, "rp": "printers/Office"}}, "CUPS"),
+        ({"type": "_ipps._tcp", "txt": {**TXT, "rp": "/printers/Office"}}, "CUPS"),
+        ({"txt": {**TXT, "rp": "classes/All"}}, "CUPS"),
+        ({"port": 60000, "txt": {**TXT, "usb_hwid": "04f9&0501"}}, "ipp-usb"),
+        ({"txt": {**TXT, "rp": "ipp/faxout"}}, "fax"),
+        ({"type": "_printer._tcp", "port": 515, "txt": {"rp": "lp", "qtotal": "1"}}, "does not say"),
         ({"txt": {**TXT, "adminurl": "https://pc.local.:631/printers/Office"}}, "CUPS"),
         ({"type": "_pdl-datastream._tcp", "port": 9100, "txt": {}}, "does not say"),
         ({"type": "_printer._tcp", "port": 0, "txt": {}}, "no port"),
@@ -173,12 +240,42 @@ def announcer() -> Iterator[zeroconf.Zeroconf]:
         yield announcing
 
 
+def listening(sightings: SimpleQueue[Sighting], **options: Any) -> Browser:
+    """Give a browser on loopback that has begun to listen."""
+    browser = Browser(interfaces=lambda: ("127.0.0.1",), loopback=True, on_sighting=sightings.put, **options)
+    browser.start()
+    return browser
+
+
+def dns_name(name: str) -> bytes:
+    """Write a name as DNS does, without compression."""
+    labels = name.removesuffix(".").split(".")
+    return b"".join(bytes([len(label)]) + label.encode() for label in labels) + b"\0"
+
+
+def shout(kind: str, name: str, uuid: str, *, ttl: int = 120) -> None:
+    """Announce an IPP printer under a type, in one packet as it may come from anybody: PTR, SRV, TXT, A (RFC 6762)."""
+    server = f"{name.partition('.')[0]}.local."
+    txt = b"".join(bytes([len(it)]) + it for it in (b"ty=Test Printer", b"rp=ipp/print", f"UUID={uuid}".encode()))
+    records = (
+        (kind, 12, 1, dns_name(name)),
+        (name, 33, 0x8001, struct.pack(">HHH", 0, 0, 8631) + dns_name(server)),
+        (name, 16, 0x8001, txt),
+        (server, 1, 0x8001, socket.inet_aton("127.0.0.1")),
+    )
+    packet = struct.pack(">HHHHHH", 0, 0x8400, 0, len(records), 0, 0)
+    for owner, number, of_class, content in records:
+        packet += dns_name(owner) + struct.pack(">HHIH", number, of_class, ttl, len(content)) + content
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+        sock.sendto(packet, ("224.0.0.251", 5353))
+
+
 @pytest.fixture
 def seen() -> Iterator[SimpleQueue[Sighting]]:
     """Give what a browser on loopback sees."""
     sightings: SimpleQueue[Sighting] = SimpleQueue()
-    browser = Browser(interfaces=lambda: ("127.0.0.1",), loopback=True, on_sighting=sightings.put)
-    browser.start()
+    browser = listening(sightings)
     yield sightings
     browser.stop()
 
@@ -225,13 +322,68 @@ def test_a_printer_that_appears_is_seen_once_and_its_goodbye_too(
     assert farewell.gone
 
 
+def test_a_printer_that_is_only_a_subtype_of_ipp_is_seen(seen: SimpleQueue[Sighting]) -> None:
+    """AirPrint's, by a responder that leaves out the type itself."""
+    uuid = "aaaaaaaa-0002-4000-8000-00000000abcd"
+    shout("_universal._sub._ipp._tcp.local.", "test-mdns-two._ipp._tcp.local.", uuid)
+    found = take(seen, lambda it: it.identity.uuid == uuid)
+    assert found is not None
+    assert found.uris == ("ipp://127.0.0.1:8631/ipp/print",)
+
+
+def test_a_printer_that_announces_itself_again_is_told_again() -> None:
+    """It was switched on: nothing about it has changed, and whoever waits for it hears of it, once in 10 seconds."""
+    seconds, sightings = [0.0], SimpleQueue[Sighting]()
+    browser = listening(sightings, monotonic=lambda: seconds[0])
+    name, uuid = "test-mdns-three._ipp._tcp.local.", "aaaaaaaa-0003-4000-8000-00000000abcd"
+    for number in range(2):
+        seconds[0] += 60.0
+        shout("_ipp._tcp.local.", name, uuid, ttl=120 + number)
+        assert take(sightings, lambda it: it.identity.uuid == uuid)
+    browser.stop()
+
+
+def test_what_is_there_is_told_again_every_five_minutes() -> None:
+    """Whoever was too busy to hear it the first time hears it then."""
+    seconds, sightings = [0.0], SimpleQueue[Sighting]()
+    browser = listening(sightings, monotonic=lambda: seconds[0])
+    uuid = "aaaaaaaa-0005-4000-8000-00000000abcd"
+    shout("_ipp._tcp.local.", "test-mdns-five._ipp._tcp.local.", uuid)
+    assert take(sightings, lambda it: it.identity.uuid == uuid)
+    seconds[0] = 301.0
+    browser.step()
+    assert take(sightings, lambda it: it.identity.uuid == uuid)
+    browser.stop()
+
+
+def test_ten_thousand_services_hide_no_printer(seen: SimpleQueue[Sighting]) -> None:
+    """Somebody makes them up as fast as can be; the printer that announces itself after them, a few times, is seen."""
+    for number in range(10_000):
+        shout("_ipp._tcp.local.", f"flood-{number}._ipp._tcp.local.", str(UUID(int=number + 7 << 64)))
+    uuid = "aaaaaaaa-0004-4000-8000-00000000abcd"
+    for number in range(30):
+        shout("_ipp._tcp.local.", "test-mdns-four._ipp._tcp.local.", uuid, ttl=120 + number)
+        if take(seen, lambda it: it.identity.uuid == uuid, seconds=1):
+            return
+    pytest.fail("the printer was not seen")
+
+
+def test_a_name_that_is_no_services_hurts_nobody(seen: SimpleQueue[Sighting]) -> None:
+    """The thread that listens lives on, and the next printer is seen."""
+    for name in ("_ipp._tcp.local.", "a.b.local.", "\x01.example._ipp._tcp.local.", "x._printer._tcp.local."):
+        shout("_ipp._tcp.local.", name, "no uuid")
+    uuid = "aaaaaaaa-0006-4000-8000-00000000abcd"
+    shout("_ipp._tcp.local.", "test-mdns-six._ipp._tcp.local.", uuid)
+    assert take(seen, lambda it: it.identity.uuid == uuid)
+
+
 def test_a_network_that_comes_late_is_listened_on() -> None:
     """Without an interface nothing happens; once one is there, the next step listens."""
     present: list[str] = []
     browser = Browser(interfaces=lambda: tuple(present), loopback=True, on_sighting=lambda _: None)
     browser.start()
-    assert browser._zeroconf is None
+    assert not browser.is_listening
     present.append("127.0.0.1")
     browser.step()
-    assert browser._zeroconf is not None
+    assert browser.is_listening
     browser.stop()

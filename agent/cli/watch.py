@@ -13,7 +13,8 @@ from typing import Any, Literal, Self
 from agent.clients import snmp_client
 from agent.config_schema import Config
 from agent.identity import Likeness, compare
-from agent.mdns import Browser, NotAPrinter
+from agent.mdns import Browser
+from agent.mdns_service import NotAPrinter
 from agent.model import Identity, Sighting
 from agent.networks import attached_subnets, covers_loopback, hosts_of, is_loopback, mdns_interfaces, sweepable
 
@@ -92,6 +93,7 @@ class Lan:
             loopback=covers_loopback(self._subnets),
             on_sighting=self._seen.put,
             on_other=self.others.append,
+            attached=attached_subnets,
         )
         self._sweeper = threading.Thread(target=self._sweep_on, name="sweep", daemon=True)
 

@@ -16,6 +16,7 @@ from ipaddress import IPv4Network
 from agent.config_schema import PrinterConfig
 from agent.configured import configured_printer
 from agent.drivers.probe import Probe, default_uris
+from agent.endpoints import rehosted
 from agent.errors import NotFoundError
 from agent.identity import answers_as, contradict, is_another_model, is_surely_one, proves
 from agent.model import Capabilities, Clock, Identity, Printer, Sighting, printer_id
@@ -142,11 +143,19 @@ class Discovery:
             self._note_source(known, sighting.source)
         if known is not None and known.online == sighting.gone:
             self._poll_soon(known.id)
+            self._look_elsewhere(sighting)
 
     def _may_have_moved(self, sighting: Sighting) -> bool:
         """Whether it is of a printer that doesn't answer where it was."""
         known = self._registry.recognise(sighting.identity, sighting.host, sighting.uris)
         return known is not None and not known.online and known.host != sighting.host
+
+    def _look_elsewhere(self, sighting: Sighting) -> None:
+        """Have the next of a host's addresses looked at, where it named several."""
+        if sighting.other_hosts and not sighting.gone:
+            host, *others = sighting.other_hosts
+            uris = tuple(rehosted(uri, host) for uri in sighting.uris)
+            self._sightings.put(replace(sighting, host=host, uris=uris, other_hosts=tuple(others)))
 
     def _note_source(self, known: Printer, source: str) -> None:
         self._registry.update(known.id, lambda printer: replace(printer, sources=(*printer.sources, source)))
@@ -157,6 +166,7 @@ class Discovery:
         found = _found(probe, sighting, self._now)
         if found is None:
             log.debug("%s was seen by %s and is no printer that can be read", sighting.host, sighting.source)
+            self._look_elsewhere(sighting)
         if found is not None and (self._is_ignored(found.host, found.identity) or self._enter(found, probe, sighting)):
             self._unproved.drop(sighting)
         else:

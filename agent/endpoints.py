@@ -73,6 +73,11 @@ def bracketed(host: str) -> str:
     return f"[{host.replace('%', '%25')}]" if ":" in host else host
 
 
+def rehosted(uri: str, host: str) -> str:
+    """Give the same endpoint at another host."""
+    return uri.replace(bracketed(host_of(uri)), bracketed(host), 1)
+
+
 def status_uris(uris: Sequence[str], allowed: Sequence[str] = ()) -> tuple[str, ...]:
     """Rank the URIs that tell a status, best first; `allowed` are the drivers that may be used, empty for any."""
     return _ranked(uris, _order(allowed, STATUS_DRIVERS))

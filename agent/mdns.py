@@ -75,6 +75,7 @@ class Browser:
         self._browser: zeroconf.ServiceBrowser | None = None
         self._lock = threading.Lock()
         self._waiting: dict[str, None] = {}
+        self._changed: dict[str, None] = {}
         self._resolving: dict[str, Future[bool]] = {}
         self._told: dict[str, Sighting | NotAPrinter] = {}
         self._told_at: dict[str, float] = {}
@@ -84,6 +85,12 @@ class Browser:
     def is_listening(self) -> bool:
         """Whether there is an interface to listen on."""
         return self._zeroconf is not None
+
+    @property
+    def announced(self) -> tuple[str, ...]:
+        """The full names of the services that are there now and were told of."""
+        with self._lock:
+            return tuple(self._told)
 
     def start(self) -> None:
         """Listen on the interfaces that there are; where there are none yet, `step` keeps trying."""
@@ -98,6 +105,7 @@ class Browser:
         if self._monotonic() >= self._tell_again_at:
             self._tell_again_at = self._monotonic() + TELL_AGAIN_SECONDS
             self._tell_all_again()
+        self._resolve_changed()
         return UPKEEP_SECONDS
 
     def stop(self) -> None:
@@ -106,7 +114,7 @@ class Browser:
             self._browser.cancel()
         with self._lock:
             resolving = tuple(self._resolving.values())
-            for memory in (self._waiting, self._resolving, self._told, self._told_at, self._types):
+            for memory in (self._waiting, self._changed, self._resolving, self._told, self._told_at, self._types):
                 memory.clear()
         for future in resolving:
             future.cancel()
@@ -137,12 +145,17 @@ class Browser:
         return True
 
     def _tell_all_again(self) -> None:
-        """Tell of all that is there, and resolve what did not answer before."""
-        with self._lock:
-            told = tuple(self._told)
-            self._waiting.update(dict.fromkeys(name for name in self._types if name not in self._told))
-        for name in told:
+        """Tell of all that is there, and have resolved what did not answer before."""
+        for name in self.announced:
             self._tell_again(name)
+        with self._lock:
+            self._changed.update(dict.fromkeys(name for name in self._types if name not in self._told))
+
+    def _resolve_changed(self) -> None:
+        """Resolve once more what has changed: an address that a host no longer has is known for a second longer."""
+        with self._lock:
+            self._waiting.update(self._changed)
+            self._changed.clear()
         if self._zeroconf is not None:
             self._resolve_next(self._zeroconf)
 
@@ -162,11 +175,11 @@ class Browser:
                 self._forget(next(iter(self._types)))
             self._types.setdefault(name, set()).add(service_type)
             if not is_known or state_change.name == "Updated":
-                self._waiting[name] = None
+                self._waiting[name] = self._changed[name] = None
         self._resolve_next(zeroconf)
 
     def _forget(self, name: str) -> None:
-        for memory in (self._types, self._waiting, self._told, self._told_at):
+        for memory in (self._types, self._waiting, self._changed, self._told, self._told_at):
             memory.pop(name, None)
 
     def _resolve_next(self, listening: zeroconf.Zeroconf) -> None:

@@ -6,10 +6,12 @@ with ippeveprinter(tmp_path / "spool", formats=("application/pdf",)) as printer:
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -46,14 +48,18 @@ class PrinterBox:
     Attributes:
         spool: where the documents are kept, named `<job id>-<job name>.<extension>`.
         log: what ippeveprinter wrote to its standard error.
+        host: its address.
+        gateway: this host's address at the other end of the cable.
     """
 
     spool: Path
     host: str
+    gateway: str
     namespace: str
     arguments: Sequence[str]
     log: Path
     announce_on: str
+    outside: str
     _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -83,6 +89,37 @@ class PrinterBox:
             process = self._processes.pop()
             process.kill()
             process.wait(10)
+
+    def say_goodbye(self) -> None:
+        """Have its Avahi withdraw it, as a printer does that is switched off by its button."""
+        inside = Path(f"/proc/{_child_of(self._processes[0].pid)}/ns/pid").readlink()
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                is_avahi = (process / "comm").read_text() == "avahi-daemon\n"
+                if is_avahi and (process / "ns" / "pid").readlink() == inside:
+                    os.kill(int(process.name), signal.SIGTERM)
+
+    def cut_cable(self) -> None:
+        """Draw the cable, as the power cut of a whole floor does."""
+        _run("ip", "link", "del", self.outside)
+
+    def lay_cable(self) -> None:
+        """Lay the cable to this host."""
+        inside = ("ip", "-n", self.namespace)
+        _run("ip", "link", "add", self.outside, "type", "veth", "peer", "name", INSIDE, "netns", self.namespace)
+        _run("ip", "addr", "add", f"{self.gateway}/28", "dev", self.outside)
+        _run("ip", "link", "set", self.outside, "up")
+        _run(*inside, "addr", "add", f"{self.host}/28", "dev", INSIDE)
+        _run(*inside, "link", "set", INSIDE, "up")
+
+    def readdress(self) -> None:
+        """Give it the next address of its network, as DHCP may."""
+        prefix, _, last = self.host.rpartition(".")
+        moved = f"{prefix}.{int(last) + 1}"
+        inside = ("ip", "-n", self.namespace, "addr")
+        _run(*inside, "del", f"{self.host}/28", "dev", INSIDE)
+        _run(*inside, "add", f"{moved}/28", "dev", INSIDE)
+        self.host = moved
 
     def documents(self) -> list[Path]:
         """List the documents that it has kept, in the order of their jobs; what its command printed is beside them."""
@@ -122,16 +159,21 @@ def ippeveprinter(
     spool.mkdir(parents=True, exist_ok=True)
     number = f"{os.getpid()}-{next(_numbers)}"
     kept = ("-p", str(PORT), "-d", str(spool), "-k", "-c", command, "-f", ",".join(formats))
+    prefix, first = _free_network()
     box = PrinterBox(
         spool=spool,
-        host=_free_network(),
+        host=f"{prefix}.{first + 1}",
+        gateway=f"{prefix}.{first}",
+        outside=f"pb{number}",
         namespace=f"printer-{number}",
         arguments=("ippeveprinter", *kept, *options, name),
         log=spool.parent / f"{spool.name}.log",
         announce_on=announce_on,
     )
     try:
-        _lay_cable(box, f"pb{number}")
+        _run("ip", "netns", "add", box.namespace)
+        _run("ip", "-n", box.namespace, "link", "set", "lo", "up")
+        box.lay_cable()
         box.start()
         yield box
     finally:
@@ -147,22 +189,14 @@ def _skip_unless_possible() -> None:
         pytest.skip("a real IPP printer is run in a network namespace, which needs root")
 
 
-def _free_network() -> str:
-    """Pick the second address of a /30 in the range for benchmarks (RFC 2544)."""
-    number = secrets.randbelow(2**15)
-    return f"198.{18 + number // 2**14}.{number // 64 % 256}.{number % 64 * 4 + 2}"
+def _free_network() -> tuple[str, int]:
+    """Pick a /28 in the range for benchmarks (RFC 2544): its first three octets, and the last of its first address."""
+    number = secrets.randbelow(2**13)
+    return f"198.{18 + number // 2**12}.{number // 16 % 256}", number % 16 * 16 + 1
 
 
-def _lay_cable(box: PrinterBox, outside: str) -> None:
-    prefix, _, last = box.host.rpartition(".")
-    inside = ("ip", "-n", box.namespace)
-    _run("ip", "netns", "add", box.namespace)
-    _run("ip", "link", "add", outside, "type", "veth", "peer", "name", INSIDE, "netns", box.namespace)
-    _run("ip", "addr", "add", f"{prefix}.{int(last) - 1}/30", "dev", outside)
-    _run("ip", "link", "set", outside, "up")
-    _run(*inside, "addr", "add", f"{box.host}/30", "dev", INSIDE)
-    _run(*inside, "link", "set", INSIDE, "up")
-    _run(*inside, "link", "set", "lo", "up")
+def _child_of(parent: int) -> int:
+    return int(Path(f"/proc/{parent}/task/{parent}/children").read_text().split()[0])
 
 
 def _run(*command: str) -> None:

@@ -228,6 +228,14 @@ def test_a_printer_with_two_addresses_is_one_and_no_conflict(lan: Lan) -> None:
     assert lan.known() == [(printer_id, "192.0.2.8")]
 
 
+def test_a_printer_whose_first_address_leads_nowhere_is_found_at_its_second(lan: Lan) -> None:
+    """Its IPv4 address is of a network that is not ours."""
+    lan.place("2001:db8::7")
+    lan.see("10.9.9.9", other_hosts=("10.9.9.10", "2001:db8::7"))
+    assert [host for _, host in lan.known()] == ["2001:db8::7"]
+    assert lan.registry.printers()[0].uris == ("ipp://2001:db8::7:631/ipp/print",)
+
+
 def test_a_record_that_names_both_addresses_is_no_conflict(lan: Lan) -> None:
     """IPv4 and IPv6 of one host: each proves the UUID, and the host says that both are its own."""
     lan.place("192.0.2.7")

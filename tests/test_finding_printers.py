@@ -16,26 +16,32 @@ from agent.drivers.snmp import SnmpClient
 from agent.http import HttpClient
 from agent.mdns import Browser
 from agent.model import Printer, PrinterState
+from agent.networks import own_addresses
 from agent.sightings import Sightings
 from agent.simulator.printer import PrinterOptions, SimulatedPrinter
 from agent.status import StatusPoller
 from tests.conftest import FakeClock
+from tests.printerbox import INSIDE, PrinterBox, ippeveprinter
 from tests.test_registry import Bench
 
 LOOPBACK = "127.0.0.1"
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 class Site:
-    """The agent's finding half, stepped by hand, on loopback."""
+    """The agent's finding half, stepped by hand, at one interface."""
 
-    def __init__(self, path: Path, clock: FakeClock, snmp_port: int) -> None:
+    def __init__(self, path: Path, clock: FakeClock, *, snmp_port: int = 161, interface: str = LOOPBACK) -> None:
         self.bench = Bench(path, clock)
         self.registry = self.bench.registry
         self.http = HttpClient(connect_timeout_seconds=2, read_timeout_seconds=5)
         self.snmp = SnmpClient(port=snmp_port, timeout_seconds=0.5)
         self.sightings = Sightings()
-        self.browser = Browser(interfaces=lambda: (LOOPBACK,), loopback=True, on_sighting=self.sightings.put)
+        self.browser = Browser(
+            interfaces=lambda: tuple({interface} & set(own_addresses(loopback=True))),
+            loopback=True,
+            on_sighting=self.sightings.put,
+        )
         drivers = Drivers(snmp=self.snmp, http_for=lambda _: self.http, config_for=self.registry.config_for)
         prober = Prober(snmp=self.snmp, http_for=lambda _: self.http, now=clock)
         self.poller = StatusPoller(registry=self.registry, source_for=drivers.status_source, now=clock)
@@ -70,7 +76,19 @@ class Site:
         deadline = time.monotonic() + SECONDS
         while not fits(self.registry.printers()):
             assert time.monotonic() < deadline, self.registry.printers()
+            self.browser.step()
             time.sleep(min(self.discovery.step(), self.poller.step(), 0.05))
+
+    def read_until(self, fits: Callable[[Printer], bool]) -> Printer:
+        """Read the one printer that is known, and step, until it is as wanted; gives it."""
+
+        def look(printers: tuple[Printer, ...]) -> bool:
+            for printer in printers:
+                self.poller.poll_soon(printer.id)
+            return [fits(printer) for printer in printers] == [True]
+
+        self.run_until(look)
+        return self.registry.printers()[0]
 
     def printer(self, serial: str | None) -> Printer | None:
         """Give the printer of a serial; others on this machine may announce as well."""
@@ -114,3 +132,53 @@ def test_printers_are_found_by_mdns_and_by_snmp_and_read(
         site.poller.poll_soon(known.id)
     stopped = (PrinterState.STOPPED, PrinterState.STOPPED)
     site.run_until(lambda _: tuple(p and p.status.state for p in map(site.printer, serials)) == stopped)
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[PrinterBox]:
+    """Give a real printer program that Avahi announces on a cable of its own."""
+    with ippeveprinter(tmp_path / "spool", announce_on=INSIDE) as it:
+        yield it
+
+
+@pytest.fixture
+def floor(tmp_path: Path, clock: FakeClock, box: PrinterBox) -> Iterator[Site]:
+    """Give the agent's half at the other end of the cable, that has found the printer."""
+    it = Site(tmp_path / "agent.db", clock, interface=box.gateway)
+    it.start()
+    it.read_until(lambda printer: printer.online)
+    yield it
+    it.stop()
+
+
+def test_a_printer_of_avahi_says_goodbye_goes_and_is_found_again(floor: Site, box: PrinterBox) -> None:
+    """One entry all the time, whose last values stay while it is off; the goodbye has it read at once."""
+    (before,) = floor.registry.printers()
+    box.say_goodbye()
+    floor.run_until(lambda _: not floor.browser.announced)
+    box.stop()
+    gone = floor.read_until(lambda printer: not printer.online)
+    assert (gone.id, gone.status.supplies, gone.host) == (before.id, before.status.supplies, box.host)
+    box.start()
+    again = floor.read_until(lambda printer: printer.online)
+    assert (again.id, again.identity.uuid) == (before.id, before.identity.uuid)
+
+
+def test_a_power_cut_without_a_goodbye_loses_no_printer(floor: Site, box: PrinterBox) -> None:
+    """The cable is gone with it, and has another number when it is back: it is listened on again."""
+    (before,) = floor.registry.printers()
+    box.stop()
+    box.cut_cable()
+    floor.read_until(lambda printer: not printer.online)
+    box.lay_cable()
+    box.start()
+    floor.run_until(lambda _: bool(floor.browser.announced))
+    assert floor.read_until(lambda printer: printer.online).id == before.id
+
+
+def test_a_printer_of_avahi_that_gets_another_address_is_the_same(floor: Site, box: PrinterBox) -> None:
+    """Avahi announces the new address, the printer proves itself there, and the old one is silent."""
+    (before,) = floor.registry.printers()
+    box.readdress()
+    moved = floor.read_until(lambda printer: printer.host == box.host and printer.online)
+    assert (moved.id, moved.uris[0]) == (before.id, box.uri)

@@ -177,6 +177,7 @@ TOP = (
     ("cli/arguments.py",),
     (
         "cli/client.py",
+        "cli/live.py",
         "cli/output.py",
         "cli/prompt.py",
         "cli/simulate.py",

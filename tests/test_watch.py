@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import pytest
+
+from agent.cli.live import Live
 from agent.cli.watch import Found
-from agent.model import Identity, Sighting
+from agent.model import Identity, Sighting, utc_now
 
 MAC = "02:19:9d:ce:28:6b"
 UUID = "0f0e0d0c-0b0a-4908-8706-050403020100"
@@ -9,7 +12,7 @@ UUID = "0f0e0d0c-0b0a-4908-8706-050403020100"
 
 def found(host: str, uri: str, **identity: str) -> Found:
     """Give a printer that a sweep has found."""
-    return Found(host, Identity(**identity), (uri,), ("snmp",))
+    return Found(host, Identity(**identity), (("snmp", (uri,)),), utc_now())
 
 
 def seen(host: str, uri: str, **identity: str) -> Sighting:
@@ -38,3 +41,28 @@ def test_printers_at_one_loopback_address_are_told_apart_by_their_ports() -> Non
     one = found("127.0.0.1", "snmp://127.0.0.1:9161")
     assert not one.is_seen_in(seen("127.0.0.1", "ipp://127.0.0.1:8631/ipp/print"))
     assert one.is_seen_in(seen("127.0.0.1", "snmp://127.0.0.1:9161"))
+
+
+def test_a_goodbye_takes_back_one_service_and_the_last_one_the_printer() -> None:
+    """IPP and the raw port are announced on their own."""
+    ipp, raw = (seen("192.0.2.7", uri, uuid=UUID) for uri in ("ipp://192.0.2.7/ipp/print", "socket://192.0.2.7:9100"))
+    both = Found("192.0.2.7", ipp.identity, (("mdns", ipp.uris),), utc_now()).joined(raw)
+    assert both.without(ipp).uris == raw.uris
+    assert both.without(ipp).without(raw).sources == ()
+
+
+def test_a_printer_seen_at_another_address_is_shown_there() -> None:
+    """What it offered at the old one is forgotten."""
+    before = Found("192.0.2.7", Identity(uuid=UUID), (("mdns", ("ipp://192.0.2.7/ipp/print",)),), utc_now())
+    after = before.joined(seen("192.0.2.8", "ipp://192.0.2.8/ipp/print", uuid=UUID))
+    assert (after.host, after.uris) == ("192.0.2.8", ("ipp://192.0.2.8/ipp/print",))
+
+
+def test_a_live_table_is_drawn_over_the_last_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """Only what has changed is drawn at all, and nothing that the terminal has no room for."""
+    live = Live()
+    for text in ("one\ntwo", "one\ntwo", "three"):
+        live.draw(text)
+    assert capsys.readouterr().out == "one\x1b[K\ntwo\x1b[K\n\x1b[J\x1b[2Fthree\x1b[K\n\x1b[J"
+    live.draw("line\n" * 1000)
+    assert capsys.readouterr().out.count("\n") < 1000

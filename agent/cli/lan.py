@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import closing
+import contextlib
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.cli.arguments import port, positive_seconds
-from agent.cli.output import progress, show_json, table
+from agent.cli.live import Live
+from agent.cli.output import duration, progress, show_json, table
 from agent.cli.printers import printer_page
-from agent.cli.watch import Lan
+from agent.cli.watch import Found, Lan
 from agent.clients import PrinterClients, snmp_client
 from agent.config import load_config, parse_config, read_secret
 from agent.config_schema import Config
@@ -19,6 +21,7 @@ from agent.errors import NotFoundError
 from agent.networks import addresses_of
 
 LISTEN_SECONDS = 5.0
+NOW_SECONDS = 2
 HEADINGS = ("host", "printer", "serial", "seen by", "at")
 
 
@@ -48,14 +51,43 @@ def show_lan(options: argparse.Namespace) -> int:
     seconds = options.seconds or (None if options.watch else LISTEN_SECONDS)
     with Lan(config) as lan:
         progress("looking by mDNS and SNMP …")
-        for change, found in lan.changes(seconds):
-            if options.watch and options.json:
-                show_json({"change": change, **found.to_json()})
-            elif options.watch:
-                print(f"{change:8} {found.host:20} {found.model or '-':32} {', '.join(found.sources)}", flush=True)
-    if not options.watch:
-        _show_found(lan, as_json=options.json)
+        if options.watch:
+            _watch(lan, seconds, as_json=options.json)
+            return 0
+        for _change in lan.changes(seconds):
+            pass
+    _show_found(lan, as_json=options.json)
     return 0
+
+
+def _watch(lan: Lan, seconds: float | None, *, as_json: bool) -> None:
+    """Show what comes and goes: a table that is kept up to date at a terminal, else a line for each change."""
+    live = Live() if sys.stdout.isatty() and not as_json else None
+    with contextlib.suppress(KeyboardInterrupt):
+        for change in lan.changes(seconds):
+            if live is not None:
+                live.draw(_live_table(lan, datetime.now(UTC)))
+            elif change is not None and as_json:
+                show_json({"change": change[0], **change[1].to_json()})
+            elif change is not None:
+                print(_event_line(*change), flush=True)
+
+
+def _live_table(lan: Lan, now: datetime) -> str:
+    rows = [[*found.row()[:-1], _since(found, now), found.uris] for found in (*lan.found, *lan.gone)]
+    counts = f"{len(lan.found)} there, {len(lan.gone)} gone, {len(lan.others)} left out; Ctrl-C ends"
+    return f"{table((*HEADINGS[:-1], 'since', HEADINGS[-1]), rows)}\n\n{counts}" if rows else counts
+
+
+def _since(found: Found, now: datetime) -> str:
+    """Say how long ago something changed, in steps that a person can follow."""
+    seconds = (now - found.since).total_seconds()
+    return "now" if seconds < NOW_SECONDS else duration(seconds)
+
+
+def _event_line(change: str, found: Found) -> str:
+    sources = ", ".join(found.sources) or "-"
+    return f"{found.since.astimezone():%H:%M:%S}  {change:8} {found.host:20} {found.model or '-':32} {sources}"
 
 
 def show_host(options: argparse.Namespace) -> int:
@@ -66,7 +98,7 @@ def show_host(options: argparse.Namespace) -> int:
     community = read_secret(options.community_file) if options.community_file else options.community
     snmp = snmp_client(config.snmp, community=community)
     snmp.start()
-    with closing(PrinterClients()) as clients:
+    with contextlib.closing(PrinterClients()) as clients:
         prober = Prober(snmp=snmp, http_for=lambda _uri: clients.probing(), now=lambda: datetime.now(UTC))
         progress(f"asking {options.host} …")
         try:

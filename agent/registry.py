@@ -40,7 +40,7 @@ class Registry:
     """The printers we know.
 
     Attributes:
-        on_online: called with the id of a printer that has come back, after the commit; it must be quick.
+        on_online: called with the id of a printer that is back or has moved, after the commit; it must be quick.
     """
 
     def __init__(self, *, store: Store, outbox: Outbox, now: Clock, printers: Sequence[PrinterConfig] = ()) -> None:
@@ -220,9 +220,10 @@ class Registry:
 
     def _put(self, connection: Connection, printer: Printer) -> Printer:
         new = self._configured(printer)
-        facts = diff(self._told.get(new.id), new)
+        old = self._told.get(new.id)
+        facts = diff(old, new)
         self._printers = MappingProxyType({**self._printers, new.id: new})
-        if facts.availability and new.online:
+        if new.online and (facts.availability or (old is not None and old.host != new.host)):
             self._store.on_commit(lambda: self.on_online(new.id))
         if facts.written:
             self._told = MappingProxyType({**self._told, new.id: new})

@@ -351,6 +351,15 @@ def test_a_goodbye_has_the_printer_read_soon(lan: Lan) -> None:
     assert (printer.online, lan.polled) == (True, [printer.id])
 
 
+def test_a_printer_that_comes_and_goes_by_mdns_is_not_made_and_deleted_in_a_loop(lan: Lan) -> None:
+    """It answers all the while: one entry, found once, and not examined again."""
+    lan.place("192.0.2.7")
+    for _ in range(20):
+        lan.see()
+        lan.see(gone=True)
+    assert (len(lan.known()), lan.bench.events(), lan.asked) == (1, ["printer-found"], ["192.0.2.7"])
+
+
 def test_an_offline_printer_that_announces_itself_is_read_soon(lan: Lan) -> None:
     """Also where only its raw port answers yet, which doesn't make it online."""
     lan.place("192.0.2.7")

@@ -49,6 +49,20 @@ def test_one_exchange_reads_a_printer() -> None:
         assert "printer-state" in printer.asked[0].group(GroupTag.OPERATION).texts("requested-attributes")
 
 
+@pytest.mark.parametrize(("says", "exchanges"), [(True, 1), (False, 2)])
+def test_who_a_printer_is_costs_three_attributes(says: bool, exchanges: int) -> None:
+    """One that tells nothing when it is asked so is read whole."""
+    uuid = attribute("printer-uuid", Tag.URI, "urn:uuid:0f0e0d0c-0b0a-4908-8706-050403020100")
+
+    def printer_says(message: Message, request: Request) -> Message:
+        return reply(0, uuid, tag=GroupTag.PRINTER) if says else able()
+
+    with scripted(printer_says) as (ipp, printer):
+        assert (ipp.read_identity().uuid is not None) is says
+        assert len(printer.asked) == exchanges
+        assert len(printer.asked[0].group(GroupTag.OPERATION).texts("requested-attributes")) == 3
+
+
 @pytest.mark.parametrize("refusal", [reply(Status.VERSION_NOT_SUPPORTED), Response(400)])
 def test_an_old_printer_is_spoken_to_in_its_version(refusal: Message | Response) -> None:
     """IPP 2.0 that is refused, one way or the other, becomes 1.1, once and for good."""

@@ -110,7 +110,7 @@ def test_a_night_of_power_off_loses_and_doubles_nothing(tmp_path: Path) -> None:
     """All go without a goodbye; jobs of the night wait; in the morning some have other addresses."""
     one, two, three, four = hosts(4)
     with site(tmp_path, {"CN0001": one, "CN0002": two, "CN0003": three}, port=free_port()) as it:
-        ids = list(places(it))
+        ids = [it.printer(serial).id for serial in it.printers]
         it.power_off(*it.printers)
         it.poll(times=3)
         assert [(printer.online, bool(printer.status.supplies)) for printer in it.parts.registry.printers()] == [
@@ -131,7 +131,7 @@ def test_a_renumbered_site_that_announces_nothing_is_found_by_its_polls(tmp_path
     old = hosts(4)
     serials = [f"CN{number:04}" for number in range(4)]
     with site(tmp_path, dict(zip(serials, old, strict=True)), port=free_port()) as it:
-        ids = list(places(it))
+        ids = [it.printer(serial).id for serial in it.printers]
         it.renumber(dict(zip(serials, [*old[1:], old[0]], strict=True)))
         it.poll()
         it.discover()

@@ -194,6 +194,41 @@ def test_a_printer_that_is_known_elsewhere_is_not_moved_by_a_sighting(bench: Ben
     assert bench.registry.merge(bench.found("192.0.2.8")) == one
 
 
+def test_a_printer_that_has_moved_is_told_to_whoever_waits_for_it(bench: Bench) -> None:
+    """Its jobs waited for the old address, which was not yet missed."""
+    back: list[str] = []
+    printer = bench.registry.merge(bench.found())
+    bench.registry.on_online = back.append
+    bench.registry.move(printer.id, bench.found("192.0.2.8"))
+    assert back == [printer.id]
+
+
+def test_one_side_may_know_a_printer_by_its_mac_and_the_other_by_its_serial(bench: Bench) -> None:
+    """SNMP tells both, LEDM the serial, and the UUID of IPP ends in the MAC: one printer, at whatever address."""
+    identities = (
+        Identity(serial="CN1234", mac="3c:2a:f4:aa:c0:a4"),
+        Identity(mac="3c:2a:f4:aa:c0:a4"),
+        Identity(serial="CN1234"),
+        Identity(uuid="e3248000-80ce-11db-8000-3c2af4aac0a4"),
+    )
+    first, *others = (bench.registry.merge(bench.found(identity=identity)).id for identity in identities)
+    assert others == [first] * 3
+    found = [bench.registry.recognise(identity, "192.0.2.99") for identity in identities]
+    assert [printer and printer.id for printer in found] == [first] * 4
+
+
+def test_forgetting_one_stuck_printer_touches_no_other(bench: Bench) -> None:
+    """It is found anew, with its old id, and the other is told of by nothing."""
+    one = bench.registry.merge(bench.found())
+    other = bench.registry.merge(bench.found("192.0.2.8", uuid=OTHER_UUID))
+    bench.registry.pause(other.id)
+    bench.told()
+    bench.registry.forget(one.id)
+    assert bench.registry.merge(bench.found()).id == one.id
+    assert {note.topic for note in bench.told() if other.id in note.topic} == set()
+    assert bench.registry.find(other.id).paused
+
+
 def test_a_move_keeps_the_printer_and_tells(bench: Bench) -> None:
     """Same id, new address, new endpoints, and an event."""
     one = bench.registry.merge(bench.found())

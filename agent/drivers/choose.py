@@ -26,7 +26,7 @@ from agent.endpoints import driver_of, host_of, print_uris, status_uris
 from agent.errors import NotFoundError, PrinterError
 from agent.http import HttpClient
 from agent.identity import contradict
-from agent.model import SLEEP_REASONS, Job, JobReading, Journal, Printer, Reading
+from agent.model import SLEEP_REASONS, Identity, Job, JobReading, Journal, Printer, Reading
 
 DRIVERS_LIMIT = 4096
 AGAIN_SECONDS = 60.0
@@ -50,6 +50,14 @@ class StatusSource(Protocol):
             PrinterProtocolError: it answers, but is no printer of this kind.
             PrinterRejectedError: it wants credentials, or others.
         """
+
+
+@runtime_checkable
+class IdentitySource(Protocol):
+    """A status source that can tell who the printer is at less cost."""
+
+    def read_identity(self) -> Identity:
+        """Read who it is; raises what `StatusSource.read` raises."""
 
 
 class PrintTarget(Protocol):

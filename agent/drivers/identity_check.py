@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from agent.drivers.choose import PrintTarget, StatusSource
+from agent.drivers.choose import IdentitySource, PrintTarget, StatusSource
 from agent.errors import NotFoundError, PrinterProtocolError, PrinterRejectedError, PrinterUnreachableError
 from agent.identity import answers_as, credible
 from agent.model import Identity, Printer
@@ -68,7 +68,7 @@ class IdentityCheck:
         begun = self._monotonic()
         try:
             source = self._identity_source(printer)
-            told = credible(source.read().identity)
+            told = credible(source.read_identity() if isinstance(source, IdentitySource) else source.read().identity)
         except (NotFoundError, PrinterRejectedError):
             return
         except (PrinterUnreachableError, PrinterProtocolError) as exc:

@@ -19,6 +19,7 @@ from agent.drivers.ipp_attributes import (
     job_attributes,
     job_id,
     job_name,
+    parse_identity,
     parse_job,
     parse_reading,
     requesting_user,
@@ -49,7 +50,7 @@ from agent.errors import (
     TransportError,
 )
 from agent.http import HttpClient
-from agent.model import Job, JobReading, JobState, Journal, Reading
+from agent.model import Identity, Job, JobReading, JobState, Journal, Reading
 from agent.upload import Upload
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,9 @@ DEFAULT_PRIORITY = 50
 MOST_JOBS = 500
 CLEAN_UP_SECONDS = 5.0
 WANTED_OF_PRINTER = attribute("requested-attributes", Tag.KEYWORD, *PRINTER_ATTRIBUTES)
+WANTED_OF_IDENTITY = attribute(
+    "requested-attributes", Tag.KEYWORD, "printer-uuid", "printer-device-id", "printer-make-and-model"
+)
 WANTED_OF_JOB = attribute("requested-attributes", Tag.KEYWORD, *JOB_ATTRIBUTES)
 
 
@@ -106,6 +110,16 @@ class Ipp:
             raise PrinterUnreachableError(str(exc)) from exc
         except NotFoundError as exc:
             raise PrinterProtocolError(str(exc)) from exc
+
+    def read_identity(self) -> Identity:
+        """Read who it is and nothing more, which is cheap; of a printer that can't be asked so, all is read.
+
+        Raises:
+            PrinterUnreachableError, PrinterProtocolError, PrinterRejectedError: as `read`.
+        """
+        answer = self._exchange(Operation.GET_PRINTER_ATTRIBUTES, self._groups((WANTED_OF_IDENTITY,)))
+        told = parse_identity(answer.group(GroupTag.PRINTER))
+        return told if told.uuid or told.serial else self.read().identity
 
     def print_job(self, job: Job, journal: Journal) -> JobReading:
         """Send a job with its document; gives what the printer said of it.

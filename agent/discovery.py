@@ -27,6 +27,7 @@ from agent.sightings import Sightings, Unproved
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.5
+HURRY_SECONDS = 60.0
 
 Sweep = Callable[[Iterable[str]], Sequence[Sighting]]
 Examine = Callable[[str, Sequence[str]], Probe]
@@ -79,7 +80,7 @@ class Discovery:
         self._now = now
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._round_due = 0.0
+        self._round_due = self._round_begun = 0.0
         self._unproved = Unproved(monotonic)
 
     def step(self) -> float:
@@ -114,12 +115,18 @@ class Discovery:
                 self._look(sighting)
         return self._registry.find(id_or_alias)
 
+    def hurry(self) -> None:
+        """Have the next sweep begin now, but no sooner than a minute after the last: addresses have changed."""
+        with self._lock:
+            self._round_due = min(self._round_due, max(self._monotonic(), self._round_begun + HURRY_SECONDS))
+
     def _claim_round(self) -> bool:
         """Whether a sweep is due; only one thread is told so."""
         with self._lock:
             if self._monotonic() < self._round_due:
                 return False
-            self._round_due = self._monotonic() + self._interval_seconds
+            self._round_begun = self._monotonic()
+            self._round_due = self._round_begun + self._interval_seconds
             return True
 
     def _begin_round(self) -> None:

@@ -124,9 +124,11 @@ def _agree_on_serial(one: Identity, other: Identity) -> bool | None:
 
 def _agree_on_mac(one: Identity, other: Identity) -> bool | None:
     """Compare MACs; many a UUID ends in one (RFC 9562, version 1), which agrees or, of another card, tells nothing."""
-    macs = {mac for mac in (one.mac, other.mac) if mac}
-    nodes = {_own_mac((it.uuid or "").rpartition("-")[2]) for it in (one, other) if not it.mac}
-    return True if macs & nodes else _agree(one.mac, other.mac)
+    if one.mac and other.mac:
+        return _agree(one.mac, other.mac)
+    mac, uuid_of_other = (one.mac, other.uuid) if one.mac else (other.mac, one.uuid)
+    is_its_node = mac and uuid_of_other and uuid_of_other.casefold().endswith(f"-{mac.replace(':', '').casefold()}")
+    return True if is_its_node else None
 
 
 def _may_be_one_model(one: str | None, other: str | None) -> bool:

@@ -124,7 +124,7 @@ class Parts:
             online=lambda: [printer.id for printer in self.registry.printers() if printer.online],
         )
         self.registry.on_online = self.dispatcher.printer_is_back
-        self.status.on_stranger = self.sightings.put_stranger
+        self.status.on_stranger = self._displace
         self.identity_check.on_stranger = self._displace
 
     def _build_fetch(self, config: Config) -> None:
@@ -231,9 +231,10 @@ class Parts:
         )
 
     def _displace(self, printer: Printer, told: Identity) -> None:
-        """Hold the jobs of a printer at whose address another answers, and find out who that is."""
+        """Hold the jobs of a printer at whose address another answers, and find out who is where."""
         self.registry.displace(printer)
         self.sightings.put_stranger(printer, told)
+        self.discovery.hurry()
 
     def _left_alone(self) -> set[str]:
         """Name the printers that get no jobs: people paused them, or another one answers at their address."""

@@ -166,6 +166,27 @@ def test_a_sweep_comes_round_and_finds_what_mdns_does_not(lan: Lan) -> None:
     assert [printer.host for printer in lan.registry.printers()] == ["192.0.2.9"]
 
 
+def test_addresses_that_have_changed_are_swept_for_soon_but_not_all_the_time(lan: Lan) -> None:
+    """Where another answers at a printer's address, others have moved as well."""
+    lan.place("192.0.2.9")
+    for seconds, found in ((30, 0), (29, 0), (1, 1)):
+        lan.seconds += seconds
+        lan.discovery.hurry()
+        lan.run()
+        assert len(lan.known()) == found
+
+
+def test_an_announcement_that_mixes_two_printers_up_moves_neither(lan: Lan) -> None:
+    """One name, announced by both at once: the UUID of one with the address of the other. The hosts are asked."""
+    for host, uuid in (("192.0.2.7", UUID), ("192.0.2.8", OTHER_UUID)):
+        lan.place(host, uuid)
+        lan.see(host, uuid)
+    before = lan.known()
+    lan.see("192.0.2.8", UUID)
+    lan.see("192.0.2.7", OTHER_UUID)
+    assert lan.known() == before
+
+
 def test_a_printer_that_moved_stays_the_same_printer(lan: Lan) -> None:
     """The old address is silent, the new one proves the UUID: same id, new address, read at once."""
     lan.place("192.0.2.7")

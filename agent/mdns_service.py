@@ -118,7 +118,7 @@ def _usable_hosts(addresses: tuple[str, ...], *, loopback: bool, attached: tuple
         is_far = not any(parsed in network for network in attached)
         return parsed.is_link_local, parsed.version == 6, is_far, int(parsed)  # noqa: PLR2004 - IPv6
 
-    usable = (address for address in addresses if _is_address(address) and (loopback or not _is_loopback(address)))
+    usable = (it for it in addresses if _is_reachable(it) and (loopback or not _is_loopback(it)))
     return tuple(sorted(dict.fromkeys(usable), key=rank))
 
 
@@ -127,6 +127,14 @@ def _is_address(address: str) -> bool:
         return not ipaddress.ip_address(address).is_unspecified
     except ValueError:
         return False
+
+
+def _is_reachable(address: str) -> bool:
+    """Whether it says where to connect to: a link-local IPv6 address does so only with its scope."""
+    if not _is_address(address):
+        return False
+    parsed = ipaddress.ip_address(address)
+    return not (parsed.version == 6 and parsed.is_link_local and "%" not in address)  # noqa: PLR2004 - IPv6
 
 
 def _is_loopback(address: str) -> bool:

@@ -195,6 +195,7 @@ def test_a_printer_on_loopback_counts_only_where_loopback_is_looked_at() -> None
         ({"type": "_pdl-datastream._tcp", "port": 9100, "txt": {}}, "does not say"),
         ({"type": "_printer._tcp", "port": 0, "txt": {}}, "no port"),
         ({"addresses": ()}, "no address"),
+        ({"addresses": ("fe80::1",)}, "no address"),
     ],
 )
 def test_what_is_no_printer_is_told_with_its_reason(changes: dict[str, object], reason: str) -> None:

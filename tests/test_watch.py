@@ -1,10 +1,23 @@
 from __future__ import annotations
 
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from agent.cli.live import Live
 from agent.cli.watch import Found
 from agent.model import Identity, Sighting, utc_now
+from agent.simulator.printer import PrinterOptions, SimulatedPrinter
+from tests.running_agent import RunningAgent
 
 MAC = "02:19:9d:ce:28:6b"
 UUID = "0f0e0d0c-0b0a-4908-8706-050403020100"
@@ -66,3 +79,58 @@ def test_a_live_table_is_drawn_over_the_last_one(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out == "one\x1b[K\ntwo\x1b[K\n\x1b[J\x1b[2Fthree\x1b[K\n\x1b[J"
     live.draw("line\n" * 1000)
     assert capsys.readouterr().out.count("\n") < 1000
+
+
+@pytest.fixture
+def watch(tmp_path: Path) -> list[str]:
+    """Give the command that watches loopback by mDNS."""
+    discovery = {"mdns": True, "snmp": False, "subnets": ["127.0.93.0/28"]}
+    agent = RunningAgent(tmp_path, discovery=discovery)
+    return [sys.executable, "-m", "agent", "--config", str(agent.config), "discover", "--watch"]
+
+
+@pytest.fixture
+def printer() -> Iterator[SimulatedPrinter]:
+    """Give a printer that announces itself once it is started."""
+    it = SimulatedPrinter(PrinterOptions(kind="ipp", host="127.0.93.1"))
+    yield it
+    it.stop()
+
+
+def test_a_watch_at_a_terminal_is_a_table_kept_up_to_date(watch: list[str], printer: SimulatedPrinter) -> None:
+    """A printer comes and goes in it, drawn over what was there; Ctrl-C ends it, and that is no failure."""
+    terminal, inside = pty.openpty()
+    with subprocess.Popen(watch, stdin=inside, stdout=inside, stderr=subprocess.DEVNULL) as process:
+        os.close(inside)
+        read_until(terminal, "0 there")
+        printer.start()
+        assert "127.0.93.1" in read_until(terminal, "1 there")
+        printer.stop()
+        assert "\x1b[4F" in read_until(terminal, "1 gone")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    os.close(terminal)
+
+
+def test_a_watch_for_machines_is_an_object_for_each_change(watch: list[str], printer: SimulatedPrinter) -> None:
+    """One a line, at once."""
+    with subprocess.Popen([*watch, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert "looking" in process.stderr.readline()
+        printer.start()
+        found = json.loads(process.stdout.readline())
+        printer.stop()
+        gone = json.loads(process.stdout.readline())
+        process.terminate()
+    assert [(it["change"], it["host"]) for it in (found, gone)] == [("found", "127.0.93.1"), ("gone", "127.0.93.1")]
+    assert found["uuid"] == printer.engine.identity.uuid
+
+
+def read_until(terminal: int, text: str, seconds: float = 30.0) -> str:
+    """Read what is drawn until a text is."""
+    drawn, deadline = "", time.monotonic() + seconds
+    while text not in drawn:
+        assert select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))[0], drawn
+        drawn += os.read(terminal, 4096).decode()
+    return drawn

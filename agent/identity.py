@@ -13,13 +13,13 @@ IDENTITY_CONFLICT = "identity-conflict"
 SHORTEST_SERIAL = 6
 
 _NO_SERIAL = re.compile(
-    r"(?i)(.)\1*|[x0*#?. -]+|n/?a|nil|none|null|unknown|undefined|invalid|default|test|sn|s/n"
-    r"|serial([ _-]?(number|no\.?))?|not? ?(available|applicable|set|specified|present)|to be filled.*"
-    r"|0?12345678?9?0?|abcdefgh?"
+    r"(?i)(.)\1*|[x0*#?. -]+|n/?a|nil|none|null|unknown|undefined|invalid|default|sn|s/n|to be filled.*"
+    r"|serial([ _-]?(number|no\.?))?|not? ?(available|applicable|set|specified|present)"
 )
-_NO_UUID = re.compile(r"(.)(\1|-)*|.*-(0{12}|f{12})|12345678-.*|01234567-.*|00000000-0000-1000-8000-00805f9b34fb")
-"""All one digit, no node, counted up, Bluetooth's base: what firmware has before anybody gave it a UUID of its own."""
-_NO_MAC = frozenset({"00:11:22:33:44:55", "12:34:56:78:9a:bc", "aa:bb:cc:dd:ee:ff"})
+_COUNTED_SERIAL = re.compile(r"(?i)0?12345678?9?0?|abcdefgh?")
+"""It may be a printer's own, but proves nothing."""
+_NO_UUID = re.compile(r"(.)(\1|-)*|.*-(0{12}|f{12})|00000000-0000-1000-8000-00805f9b34fb")
+"""All one digit, no node, Bluetooth's base: what firmware has before anybody gave it a UUID of its own."""
 
 
 @enum.unique
@@ -99,12 +99,11 @@ def _own_serial(told: str | None) -> str | None:
 
 
 def _own_mac(told: str | None) -> str | None:
-    """Give the address of one station: neither zero, nor a group's, nor an example that found its way into firmware."""
+    """Give the address of one station: neither zero nor a group's."""
     digits = re.sub(r"[:.-]", "", (told or "").strip().lower())
     if not re.fullmatch(r"[0-9a-f]{12}", digits) or not digits.strip("0") or int(digits[1], 16) & 1:
         return None
-    found = ":".join(re.findall("..", digits))
-    return None if found in _NO_MAC else found
+    return ":".join(re.findall("..", digits))
 
 
 def _agree_on_uuid(one: Identity, other: Identity) -> bool | None:
@@ -112,11 +111,17 @@ def _agree_on_uuid(one: Identity, other: Identity) -> bool | None:
 
 
 def _agree_on_serial(one: Identity, other: Identity) -> bool | None:
-    """Compare serials; some protocols append a suffix, and two makes may number alike (then None: it tells nothing)."""
+    """Compare serials; some protocols append a suffix, as in `7XQ1R92-132-13`.
+
+    None, for it tells nothing, where two makes number alike.
+    """
     if not one.serial or not other.serial:
         return None
     short, long = sorted((one.serial.casefold(), other.serial.casefold()), key=len)
-    alike = short == long or (len(short) >= SHORTEST_SERIAL and long.startswith(short))
+    if _COUNTED_SERIAL.fullmatch(short):
+        return None
+    rest = long.removeprefix(short) if len(short) >= SHORTEST_SERIAL else long
+    alike = short == long or (rest != long and not rest[0].isalnum())
     if alike and not _may_be_one_model(one.make_and_model, other.make_and_model):
         return None
     return alike

@@ -28,7 +28,6 @@ RESOLVE_TIMEOUT_MS = 3000
 RESOLVE_AT_ONCE = 64
 SERVICES_LIMIT = 4096
 NAMES_LIMIT = 32_768
-"""So many names in zeroconf's cache, which has no limit of its own, and it is thrown away: somebody floods us."""
 
 UPKEEP_SECONDS = 5.0
 TELL_AGAIN_SECONDS = 300.0
@@ -49,6 +48,8 @@ class Browser:
             and return.
         on_other: likewise with what is not a printer, and why.
         attached: gives the networks that we are attached to.
+        names_limit: with so many names in its cache, which has no limit of its own, zeroconf is begun anew: somebody
+            floods us.
         monotonic: seconds that only rise.
     """
 
@@ -60,8 +61,10 @@ class Browser:
         on_sighting: Callable[[Sighting], None],
         on_other: Callable[[NotAPrinter], None] = lambda _other: None,
         attached: Callable[[], Iterable[IPv4Network]] = lambda: (),
+        names_limit: int = NAMES_LIMIT,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._names_limit = names_limit
         self._interfaces = interfaces
         self._loopback = loopback
         self._on_sighting = on_sighting
@@ -139,9 +142,9 @@ class Browser:
         log.info("listening for printers by mDNS on %s", ", ".join(present))
 
     def _is_flooded(self) -> bool:
-        if self._zeroconf is None or len(self._zeroconf.cache.cache) < NAMES_LIMIT:
+        if self._zeroconf is None or len(self._zeroconf.cache.cache) < self._names_limit:
             return False
-        log.warning("more than %s names are announced by mDNS: all are forgotten, and listened for anew", NAMES_LIMIT)
+        log.warning("%s names are announced by mDNS: all are forgotten, and listened for anew", self._names_limit)
         return True
 
     def _tell_all_again(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 from agent.config_schema import PrinterConfig
 from agent.drivers.choose import Complemented, Drivers, StatusSource, complementing
 from agent.drivers.snmp import SnmpClient
-from agent.endpoints import bracketed, host_of, with_drivers
+from agent.endpoints import bracketed, host_of, rehosted, with_drivers
 from agent.errors import NotFoundError, PrinterUnreachableError
 from agent.http import HttpClient
 from agent.model import Capabilities, Identity, Printer, PrinterState, PrinterStatus, Reading, Supply
@@ -81,6 +81,24 @@ def test_snmp_that_is_switched_off_is_not_used(http: HttpClient) -> None:
     """A printer that only has SNMP then tells no status."""
     with pytest.raises(NotFoundError, match="tells its status"):
         drivers(http).status_source(printer(SNMP, RAW))
+
+
+@pytest.mark.parametrize(
+    ("uris", "name"), [((SNMP, IPP), "ipp"), ((RAW, SNMP, REST), "hp-rest"), ((RAW, SNMP), "snmp")]
+)
+def test_who_a_printer_is_is_asked_by_what_prints_where_that_can_tell(
+    http: HttpClient, uris: tuple[str, ...], name: str
+) -> None:
+    """A raw port can't, so SNMP beside it is asked."""
+    chosen = drivers(http, snmp=SnmpClient())
+    assert chosen.identity_source(with_drivers(printer(*uris))).name == name
+
+
+def test_a_raw_port_alone_tells_nobody_who_it_is(http: HttpClient) -> None:
+    """Nor where SNMP is switched off, or not allowed by the configuration."""
+    for it in (drivers(http), drivers(http, snmp=SnmpClient(), allowed=("raw",))):
+        with pytest.raises(NotFoundError, match="tells who it is"):
+            it.identity_source(printer(RAW, SNMP))
 
 
 def test_a_driver_is_built_once_for_a_uri(http: HttpClient) -> None:
@@ -187,3 +205,4 @@ def test_ipv6_hosts_go_into_uris_and_come_out_again() -> None:
     """In brackets, the zone escaped (RFC 6874)."""
     assert host_of(f"ipp://{bracketed('fe80::1%2')}:631/") == "fe80::1%2"
     assert host_of("ipp://[nonsense") == ""
+    assert rehosted("ipp://192.0.2.7:631/ipp/print", "fe80::1%2") == "ipp://[fe80::1%252]:631/ipp/print"

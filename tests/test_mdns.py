@@ -369,6 +369,21 @@ def test_ten_thousand_services_hide_no_printer(seen: SimpleQueue[Sighting]) -> N
     pytest.fail("the printer was not seen")
 
 
+def test_a_flood_of_names_is_forgotten_and_listening_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    """Memory stays as it is; a printer that announces itself afterwards is seen."""
+    sightings = SimpleQueue[Sighting]()
+    browser = listening(sightings, names_limit=100)
+    for number in range(200):
+        shout("_ipp._tcp.local.", f"more-{number}._ipp._tcp.local.", str(UUID(int=number + 7 << 64)))
+        assert take(sightings, lambda _: True)
+    browser.step()
+    uuid = "aaaaaaaa-0007-4000-8000-00000000abcd"
+    shout("_ipp._tcp.local.", "test-mdns-seven._ipp._tcp.local.", uuid)
+    assert take(sightings, lambda it: it.identity.uuid == uuid)
+    assert "100 names" in caplog.text
+    browser.stop()
+
+
 def test_a_name_that_is_no_services_hurts_nobody(seen: SimpleQueue[Sighting]) -> None:
     """The thread that listens lives on, and the next printer is seen."""
     for name in ("_ipp._tcp.local.", "a.b.local.", "\x01.example._ipp._tcp.local.", "x._printer._tcp.local."):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from ipaddress import IPv4Network
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from agent.networks import (
     covers_loopback,
     hosts_of,
+    interface_index,
     is_within,
     parse_local_addresses,
     parse_neighbours,
@@ -65,6 +67,12 @@ def test_a_neighbour_without_an_answer_has_no_mac() -> None:
 def test_own_addresses_are_the_local_leaves() -> None:
     """Networks and broadcasts are no addresses of ours."""
     assert parse_local_addresses(LOCAL) == ("127.0.0.1", "192.0.2.2")
+
+
+def test_an_interface_is_told_by_its_number() -> None:
+    """Of an address that is nobody's there is none."""
+    assert interface_index("127.0.0.1") == socket.if_nametoindex("lo")
+    assert interface_index("192.0.2.99") == 0
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,26 @@ def test_a_printer_is_offline_after_three_misses_not_after_one(polled: Polled) -
     assert online == [True, True, False]
 
 
+def test_a_printer_in_power_save_that_answers_every_third_time_does_not_flap(polled: Polled) -> None:
+    """It wakes slowly: nobody is told that it went or came."""
+    polled.bench.events()
+    for attempt in range(30):
+        polled.source.answer = PrinterUnreachableError("asleep") if attempt % 3 else IDLE
+        polled.poller.poll_soon(polled.printer.id)
+        polled.poller.step()
+    assert (polled.now().online, polled.bench.events()) == (True, [])
+
+
+def test_another_model_without_a_uuid_is_not_taken_for_it(polled: Polled) -> None:
+    """It tells neither UUID nor serial; whoever it is, somebody hears that a stranger is there."""
+    strangers: list[Identity] = []
+    polled.poller.on_stranger = lambda _, told: strangers.append(told)
+    polled.source.answer = Reading(Identity(make_and_model="Brother HL-2"), PrinterStatus(PrinterState.IDLE))
+    polled.poller.step()
+    assert (polled.now().online, polled.now().status.state_reasons) == (False, ("identity-conflict",))
+    assert [told.make_and_model for told in strangers] == ["Brother HL-2"]
+
+
 def test_an_offline_printer_keeps_its_last_values(polled: Polled) -> None:
     """What was known is still shown, with when it was last seen."""
     polled.pass_seconds(1)

@@ -209,6 +209,7 @@ class Drivers:
         self._lock = threading.Lock()
         self._targets: dict[tuple[str, str], PrintTarget] = {}
         self._sources: dict[tuple[str, str], StatusSource] = {}
+        self._identities: dict[tuple[str, str], StatusSource] = {}
 
     def status_source(self, printer: Printer) -> StatusSource:
         """Give what reads a printer's status: the best of its protocols, and what fills in what that doesn't tell.
@@ -231,7 +232,12 @@ class Drivers:
         if not uris:
             raise NotFoundError(f"{printer.label} ({printer.id}) has no endpoint that tells who it is")
         uri = next((uri for uri in uris if driver_of(uri) == printer.print_driver), uris[0])
-        return self._source(printer, uri)
+        with self._lock:
+            key = (printer.id, uri)
+            if key not in self._identities:
+                _make_room(self._identities)
+                self._identities[key] = self._build_source(printer, uri)
+            return self._identities[key]
 
     def print_target(self, printer: Printer) -> PrintTarget:
         """Give what prints on a printer: IPP, else HP REST, else raw 9100, unless the configuration says otherwise.

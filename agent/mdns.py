@@ -102,7 +102,7 @@ class Browser:
     def step(self) -> float:
         """Follow the interfaces as they come and go; gives the seconds until the next look."""
         present = {address: interface_index(address) for address in self._interfaces()}
-        if present != self._present or self._is_flooded():
+        if present != self._present or self._is_flooded() or self._has_died():
             self.stop()
             self._listen(present)
         if self._monotonic() >= self._tell_again_at:
@@ -145,6 +145,13 @@ class Browser:
         if self._zeroconf is None or len(self._zeroconf.cache.cache) < self._names_limit:
             return False
         log.warning("%s names are announced by mDNS: all are forgotten, and listened for anew", self._names_limit)
+        return True
+
+    def _has_died(self) -> bool:
+        """Whether the thread that listens has ended, which only a fault of ours or of zeroconf can be the reason of."""
+        if self._browser is None or self._browser.is_alive():
+            return False
+        log.error("the listening for mDNS has died; it is begun anew")
         return True
 
     def _tell_all_again(self) -> None:

@@ -393,6 +393,36 @@ def test_a_name_that_is_no_services_hurts_nobody(seen: SimpleQueue[Sighting]) ->
     assert take(seen, lambda it: it.identity.uuid == uuid)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_listening_that_has_died_is_begun_anew(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever killed it: at the next step the network is listened to again."""
+    sightings = SimpleQueue[Sighting]()
+
+    def stumble(sighting: Sighting) -> None:
+        sightings.put(sighting)
+        assert not sighting.gone
+
+    browser = Browser(interfaces=lambda: ("127.0.0.1",), loopback=True, on_sighting=stumble)
+    browser.start()
+    kind, name = "_ipp._tcp.local.", "test-mdns-eight._ipp._tcp.local."
+    uuid = "aaaaaaaa-0008-4000-8000-00000000abcd"
+    shout(kind, name, uuid)
+    assert take(sightings, lambda it: it.identity.uuid == uuid)
+    shout(kind, name, uuid, ttl=0)
+    assert take(sightings, lambda it: it.identity.uuid == uuid and it.gone)
+    assert any(step_and_hear(browser, sightings, ttl=120 + number) for number in range(20))
+    assert "begun anew" in caplog.text
+    browser.stop()
+
+
+def step_and_hear(browser: Browser, sightings: SimpleQueue[Sighting], ttl: int) -> bool:
+    """Step, announce a printer, and say whether it was seen."""
+    browser.step()
+    uuid = "aaaaaaaa-0009-4000-8000-00000000abcd"
+    shout("_ipp._tcp.local.", "test-mdns-nine._ipp._tcp.local.", uuid, ttl=ttl)
+    return take(sightings, lambda it: it.identity.uuid == uuid, seconds=1) is not None
+
+
 def test_a_network_that_comes_late_is_listened_on() -> None:
     """Without an interface nothing happens; once one is there, the next step listens."""
     present: list[str] = []

@@ -247,7 +247,8 @@ class Browser:
     def _tell_again(self, name: str) -> None:
         with self._lock:
             found = self._told.get(name)
-            self._told_at[name] = self._monotonic()
+            if found is not None:
+                self._told_at[name] = self._monotonic()
         if isinstance(found, Sighting):
             self._on_sighting(found)
 

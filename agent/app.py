@@ -69,6 +69,8 @@ def _start(parts: Parts) -> dict[str, Loop]:
     parts.relay.on_connected = loops["relay"].wake
     parts.ticket_inbox.on_arrival = loops["intake"].wake
     parts.command_inbox.on_arrival = loops["commands"].wake
+    discoverers = [loop for name, loop in loops.items() if name.startswith("discovery")]
+    parts.sightings.on_arrival = lambda: wake_one(discoverers)
     dispatchers = [loop for name, loop in loops.items() if name.startswith("dispatcher")]
     fetchers = [loop for name, loop in loops.items() if name.startswith("fetch")]
     parts.spool.on_work = parts.dispatcher.on_work = parts.fetcher.on_arrival = lambda: wake_one(dispatchers)

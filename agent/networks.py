@@ -5,6 +5,7 @@ The kernel's own tables in `/proc/net` tell it, so nothing is run and no package
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import ipaddress
 import re
@@ -42,8 +43,9 @@ def interface_index(address: str) -> int:
     A cable that was drawn and put back may have its address again, but another number, and our groups are gone.
     """
     wanted = socket.inet_aton(address)
-    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+    with contextlib.suppress(OSError), socket.socket(type=socket.SOCK_DGRAM) as sock:
         return next((index for index, name in socket.if_nameindex() if _address_of(sock, name) == wanted), 0)
+    return 0
 
 
 def mac_of(host: str) -> str | None:

@@ -24,6 +24,9 @@ class Sightings:
     """What was seen and waits to be looked at; bounded, in all and for each host, so that a noisy network costs little.
 
     The oldest and the newest are taken in turn: whoever floods us with made-up printers holds no real one up.
+
+    Attributes:
+        on_arrival: called when there is something to take, in the thread that put it.
     """
 
     def __init__(self) -> None:
@@ -31,6 +34,7 @@ class Sightings:
         self._waiting: deque[Sighting] = deque()
         self._by_host: Counter[str] = Counter()
         self._turns = itertools.cycle((deque[Sighting].popleft, deque[Sighting].pop))
+        self.on_arrival: Callable[[], None] = lambda: None
 
     def put(self, sighting: Sighting) -> None:
         """Add a sighting; where too many wait it is dropped, for it will be seen again."""
@@ -40,6 +44,7 @@ class Sightings:
                 return
             self._waiting.append(sighting)
             self._by_host[sighting.host] += 1
+        self.on_arrival()
 
     def put_stranger(self, printer: Printer, told: Identity) -> None:
         """Add that another answers where a printer was; who it is shows when it is asked."""

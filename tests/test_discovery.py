@@ -320,6 +320,15 @@ def test_same_named_printers_are_two(lan: Lan) -> None:
     assert [printer.identity.name for printer in lan.registry.printers()] == ["LaserJet", "LaserJet"]
 
 
+def test_whoever_waits_for_a_sighting_is_woken() -> None:
+    """A new printer is looked at when it is seen, not half a second later."""
+    sightings, woken = Sightings(), []
+    sightings.on_arrival = lambda: woken.append(sightings.take())
+    seen = Sighting("mdns", "192.0.2.7", (IPP,), Identity())
+    sightings.put(seen)
+    assert woken == [seen]
+
+
 def test_a_host_that_makes_up_printers_holds_no_other_up() -> None:
     """Of ten thousand of one host some wait, and what was seen last is looked at next but one."""
     sightings = Sightings()

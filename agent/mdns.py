@@ -181,6 +181,8 @@ class Browser:
             return
         with self._lock:
             is_known = name in self._types
+            if not is_known and state_change.name == "Updated":
+                return  # it has left meanwhile
             if not is_known and len(self._types) >= SERVICES_LIMIT:
                 self._forget(next(iter(self._types)))
             self._types.setdefault(name, set()).add(service_type)
@@ -253,11 +255,11 @@ class Browser:
             self._on_sighting(found)
 
     def _say_goodbye(self, service_type: str, name: str) -> None:
-        """Tell that a service has left all the types that it was listed under."""
+        """Tell that a service has left its type, or the last subtype of one that was listed under no more."""
         with self._lock:
             types = self._types.get(name, set())
             types.discard(service_type)
-            if types:
+            if types and service_type in SUBTYPES:
                 return
             found = self._told.get(name)
             self._forget(name)

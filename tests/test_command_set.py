@@ -20,7 +20,7 @@ from agent.drivers.printer_identity import parse_capabilities as parse_snmp
 from agent.drivers.printer_makes import PRINTER_PORT_MONITOR_DEVICE_ID
 from agent.drivers.snmp_message import Oid, Value
 from agent.http import HttpClient
-from agent.mdns import Service, parse_service
+from agent.mdns_service import Service, parse_service
 from agent.model import Capabilities, Identity, Printer, PrinterStatus, Reading, Sighting
 from agent.printer_record import encode_printer, parse_printer
 

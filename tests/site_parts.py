@@ -49,6 +49,7 @@ class Site:
         """Switch everything off."""
         self.power_off(*self.printers)
         self.parts.snmp.stop()
+        self.parts.drivers.close()
         self.parts.clients.close()
         self.parts.store.close()
 

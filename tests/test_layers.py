@@ -23,6 +23,7 @@ PURE = (
         "command_set.py",
         "config_schema.py",
         "document_format.py",
+        "drivers/device_id.py",
         "drivers/ipp_values.py",
         "drivers/printer_keywords.py",
         "errors.py",
@@ -66,13 +67,14 @@ PURE = (
     (
         "drivers/hp_keywords.py",
         "drivers/printer_makes.py",
-        "drivers/printer_status.py",
     ),
     (
+        "drivers/brother_mib.py",
         "drivers/cdm_message.py",
         "drivers/ledm_message.py",
         "drivers/printer_identity.py",
     ),
+    ("drivers/printer_status.py",),
 )
 # One thing each of the world outside: a file, the clock, HTTP, the disk, systemd.
 OUTSIDE = (

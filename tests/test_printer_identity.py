@@ -42,14 +42,19 @@ def identity_of(
         (b"Officejet 6300 series", "HP Officejet 6300 series"),
         (b"TOSHIBA e-STUDIO2820C", "TOSHIBA e-STUDIO2820C"),
         (b"EPSON AL-C2000 01.00", "EPSON AL-C2000"),
-        (b"Brother NC-6400h, Firmware Ver.1.11  (06.12.20),MID 84UZ92", None),
-        (b"EPSON Type-B 10Base-T/100Base-TX Print Server", None),
-        (b"KYOCERA MITA Printing System", None),
+        (b"Brother NC-6400h, Firmware Ver.1.11  (06.12.20),MID 84UZ92", "Brother"),
+        (b"EPSON Type-B 10Base-T/100Base-TX Print Server", "EPSON"),
+        (b"KYOCERA MITA Printing System", "KYOCERA"),
+        (b"NRG Network Printer", "NRG"),
+        (b"TTP244CE Version: 7.02 EZD", "TTP244CE"),
+        (b"Hewlett-Packard HP LaserJet 200 color M251n", "HP LaserJet 200 color M251n"),
+        (b"FUJI XEROX ApeosPort-V C3375 v 85. 10.  0 Multifunction System", "FUJI XEROX ApeosPort-V C3375"),
+        (b"TOSHIBA e-STUDIO338CS version CXTZJ.230.307 kernel 5.4.254-yocto All-N-1", "TOSHIBA e-STUDIO338CS"),
         (b"HP ETHERNET MULTI-ENVIRONMENT,SN:X1,PID:HP LaserJet 400", "HP LaserJet 400"),
     ],
 )
 def test_the_model_is_found_in_sys_descr_unless_it_is_the_print_servers(descr: bytes, expected: str | None) -> None:
-    """Versions and modules are cut; a print server's name is no model."""
+    """Versions and modules are cut; a print server's name is no model, but may tell the maker."""
     assert identity_of(descr).make_and_model == expected
 
 
@@ -67,6 +72,7 @@ def test_the_name_an_administrator_gave_is_not_the_model() -> None:
         (b"TOSHIBA e-STUDIO305CS version X kernel 3", b"TOSHIBA e-STUDIO305CS", None, "641.1", "TOSHIBA e-STUDIO305CS"),
         (b"", None, b"MFG:Hewlett-Packard;MDL:Color LaserJet 5;CLS:PRINTER;", "11.2.3.9.1", "HP Color LaserJet 5"),
         (b"ZebraNet Wired PS", None, b"MANUFACTURER:Zebra Technologies;MODEL:ZT410;", "683.6.0", "Zebra ZT410"),
+        (b"TTP244CE Version: 7.02 EZD", None, None, "51966.2.6", "TSC TTP244CE"),
         (b"", b"Generic 28C-1", b"MFG:KONICA MINOLTA;MDL:C3110;", "18334.1", "KONICA MINOLTA C3110"),
     ],
 )
@@ -76,6 +82,18 @@ def test_the_maker_is_what_most_sources_say(
     """The enterprise number alone may name whoever built the print server."""
     found = identity_of(descr, device=device, device_id=device_id, enterprise=enterprise)
     assert found.make_and_model == expected
+
+
+def test_hps_print_server_does_not_make_a_printer_hps() -> None:
+    """Kyocera and others have built JetDirect cards into theirs."""
+    descr = b"HP ETHERNET MULTI-ENVIRONMENT,ROM J.sp.00,JETDIRECT EX,JD28 EEPROM 5.58"
+    assert identity_of(descr, enterprise="11.2.3.9.1").make_and_model == "HP"
+    assert identity_of(descr, enterprise="1347.41").make_and_model is None
+
+
+def test_epsons_serial_number_is_read_out_of_its_hexadecimal() -> None:
+    """By SNMP and IPP alike, so that the two agree on who it is."""
+    assert identity_of(device_id=b"MFG:EPSON;MDL:XP-6000;SN:583434593035343012;").serial == "X44Y0540"
 
 
 def test_a_serial_number_and_firmware_behind_the_model_are_cut() -> None:

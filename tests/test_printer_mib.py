@@ -178,11 +178,18 @@ def test_a_supply_is_named_with_type_unit_and_colour() -> None:
         (b"CANON Matte Black Ink Tank", "matte-black"),
         (b"Light Cyan", "light-cyan"),
         (b"TK-8527M", "magenta"),
+        ("黑色碳粉".encode(), "black"),
+        ("洋紅色碳粉".encode(), "magenta"),
+        ("青色碳粉".encode(), "cyan"),
+        ("黃色碳粉".encode(), "yellow"),
+        (b"Tonerkassette Schwarz", "black"),
+        (b"PhotoBlack Ink", "photo-black"),
+        (b"Registered Trademark Roller", None),
         (b"Fuser", None),
     ],
 )
 def test_the_colour_is_found_in_the_description(description: bytes, colorant: str | None) -> None:
-    """By its words, or by the last letter of a part code."""
+    """By its words in the panel's language, or by the last letter of a part code."""
     assert supply(description=description).colorant == colorant
 
 
@@ -193,6 +200,20 @@ def test_the_counter_keeps_its_unit(unit: int | None, pages: tuple[int | None, i
     """Sheets are not impressions, and hours are no pages at all."""
     status = parse_status({(*mib.MARKERS, 3, 1, 1): unit, (*mib.MARKERS, 4, 1, 1): 500})
     assert (status.impressions_completed, status.media_sheets_completed) == pages
+
+
+@pytest.mark.parametrize("standard", [{}, {(*mib.MARKERS, mib.PRT_MARKER_LIFE_COUNT, 1, 1): -2}])
+def test_a_makers_own_counter_stands_in_for_the_standards(standard: dict[Oid, Value]) -> None:
+    """Where Printer-MIB counts neither impressions nor sheets."""
+    status = parse_status({**standard, enterprise_oid("253.8.53.13.2.1.6.1.20.1"): 4711})
+    assert (status.impressions_completed, status.media_sheets_completed) == (4711, None)
+
+
+def test_a_counter_in_sheets_is_not_topped_up_with_the_makers_impressions() -> None:
+    """One of them is enough, and the two need not be of one moment."""
+    values = {(*mib.MARKERS, 3, 1, 1): 8, (*mib.MARKERS, 4, 1, 1): 500, enterprise_oid("1602.1.11.1.3.1.4.101"): 9}
+    status = parse_status(values)
+    assert (status.impressions_completed, status.media_sheets_completed) == (None, 500)
 
 
 # Text

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 
 from agent.command_set import parse_command_set
+from agent.drivers.device_id import parse_device_id, serial_number
 from agent.drivers.ipp_supplies import parse_supplies
 from agent.drivers.ipp_values import Attribute, Attributes, Range, Tag, Value, attribute, plain_text
 from agent.errors import NotFoundError, PrinterRejectedError
@@ -159,8 +160,6 @@ _ENUM_KEYWORDS = {
 }
 _UUID = re.compile(r"(?:urn:uuid:)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 _NO_UUID = "00000000-0000-0000-0000-000000000000"
-_SERIAL_KEYS = ("SN", "SERN", "SER", "SERIALNUMBER")
-_FILLER = "0xX-?. "
 _MOST_REASONS = 64
 
 
@@ -175,21 +174,12 @@ def parse_identity(printer: Attributes) -> Identity:
     make_and_model = " ".join(filter(None, (device_id.get("MFG"), device_id.get("MDL"))))
     return Identity(
         uuid=_parse_uuid(printer.text("printer-uuid") or ""),
-        serial=next((device_id[key] for key in _SERIAL_KEYS if device_id.get(key, "").strip(_FILLER)), None),
+        serial=serial_number(device_id),
         make_and_model=printer.text("printer-make-and-model") or make_and_model or None,
         name=printer.text("printer-dns-sd-name") or printer.text("printer-info") or printer.text("printer-name"),
         location=printer.text("printer-location"),
         firmware=printer.text("printer-firmware-string-version"),
     )
-
-
-def parse_device_id(text: str) -> dict[str, str]:
-    """Split an IEEE-1284 device id, `MFG:HP;MDL:LaserJet;SN:X1;`, by upper-case key, the short one of two."""
-    pairs = (part.partition(":") for part in text.split(";"))
-    fields = {key.strip().upper(): value.strip() for key, separator, value in pairs if separator}
-    for long, short in (("MANUFACTURER", "MFG"), ("MODEL", "MDL")):
-        fields.setdefault(short, fields.get(long, ""))
-    return fields
 
 
 def parse_status(printer: Attributes) -> PrinterStatus:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import islice, zip_longest
 
 from agent.drivers.ipp_values import Attributes, plain_text
-from agent.drivers.printer_keywords import COLORANTS
+from agent.drivers.printer_keywords import find_colorant
 from agent.model import Supply, SupplyClass
 
 FULL = 100
@@ -87,9 +87,8 @@ def _class(supply_type: str, text: str) -> SupplyClass:
 
 
 def _colorant(text: str) -> str | None:
-    """Find a colorant in a name or an RGB value; the longer names come first."""
-    words = re.sub(r"[\s_-]+", "-", text).lower()
-    return COLORANTS_BY_RGB.get(words) or next((name for name in COLORANTS if name in words), None)
+    """Find a colorant in a name or an RGB value."""
+    return COLORANTS_BY_RGB.get(text.lower()) or find_colorant(text)
 
 
 def _description(colorant: str | None, supply_type: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from agent.command_set import parse_command_set
 from agent.drivers import printer_mib as mib
+from agent.drivers.device_id import parse_device_id, serial_number
 from agent.drivers.printer_makes import (
     COMMON_DEVICE_IDS,
     DEVICE_IDS,
@@ -58,7 +59,7 @@ _PRINTS = re.compile(
 )
 
 _JUNK = re.compile(
-    r"(?i)\s*(;|\s/\s|\s/P$|,\s|\sversion\s|\sOS\s|\sv\(|\s\((net|firmware)|\sseries:|\s\[[0-9a-f]{12}\]$|\srev\.).*$"
+    r"(?i)\s*(;|\s/\s|\s/P$|,\s|\sversion[:\s]|\sOS\s|\sv\(|\sv\s?\d+\.\s|\s\((net|firmware)|\sseries:|\s\[[0-9a-f]{12}\]$|\srev\.).*$"
 )
 _SERIAL_AND_FIRMWARE = re.compile(r"\s+[0-9A-Z-]{6,}\s+[A-Z0-9]+(\.[A-Z0-9-]+){2,}$")
 _VERSION = re.compile(r"(?i)(\s+(v|ver\.?)?\d+\.\d+[\d.]*\w?)+$")
@@ -77,7 +78,7 @@ def vendor_names(values: Values) -> tuple[Oid, ...]:
         place
         for make in dict.fromkeys(makes)
         if make is not None
-        for place in (*make.models, *make.serials, *make.firmware, *make.device_ids)
+        for place in (*make.models, *make.serials, *make.firmware, *make.device_ids, *make.impressions, *make.supplies)
     ]
     return tuple(dict.fromkeys((*COMMON_DEVICE_IDS, *map(enterprise_oid, places))))
 
@@ -150,10 +151,13 @@ def _numbered(values: Values) -> Make | None:
 
 
 def _make_and_model(values: Values) -> str | None:
-    """Give what a person would call it: the first model that names one machine, with its maker in front."""
+    """Give what a person would call it: the first model that names one machine, with its maker in front.
+
+    Where no model is told, the maker that sysDescr names.
+    """
     models = [model for model in map(_tidy, _models(values)) if model]
     if not models:
-        return None
+        return _make_alone(values)
     model = min(models, key=lambda found: bool(_GENERIC.search(found)))
     named = make_by_name(model)
     if named and without_make(model, named) != model:
@@ -165,6 +169,13 @@ def _make_and_model(values: Values) -> str | None:
 def _spelt(model: str, make: Make) -> str:
     """Keep the maker's name as the printer spells it, but for one that is too long for people."""
     return f"HP {without_make(model, make)}" if make.name == "HP" else model
+
+
+def _make_alone(values: Values) -> str | None:
+    """Name the maker in sysDescr; HP's print servers are in printers of other makers too."""
+    make, numbered = make_by_name(text(values.get(mib.SYS_DESCR))), _numbered(values)
+    is_guest = make is not None and make.name == "HP" and numbered not in (make, None)
+    return make.name if make and not is_guest else None
 
 
 def _make(values: Values, model: str) -> Make | None:
@@ -223,25 +234,11 @@ def _tidy(model: str | None) -> str:
 
 
 def _device_ids(values: Values) -> Iterator[dict[str, str]]:
-    """Read the IEEE-1284 device ids: keys in their short form, `MFG`, `MDL`, `SN`, `DES`."""
+    """Read the IEEE-1284 device ids that name a model."""
     for place in DEVICE_IDS:
         told = text(values.get(place), longest=2048)
-        if told and (fields := _parse_device_id(told)).get("MDL"):
+        if told and (fields := parse_device_id(told)).get("MDL"):
             yield fields
-
-
-def _parse_device_id(told: str) -> dict[str, str]:
-    short = {
-        "MANUFACTURER": "MFG",
-        "MODEL": "MDL",
-        "SERIALNUMBER": "SN",
-        "SERN": "SN",
-        "SER": "SN",
-        "DESCRIPTION": "DES",
-    }
-    pairs = (field.split(":", 1) for field in told.split(";") if ":" in field)
-    fields = ((key.strip().upper(), value.strip()) for key, value in pairs)
-    return {short.get(key, key): value[: mib.LONGEST_TEXT] for key, value in fields if value}
 
 
 def _serials(values: Values) -> Iterator[str]:
@@ -250,7 +247,7 @@ def _serials(values: Values) -> Iterator[str]:
     told = [identifier(cell(values, mib.GENERAL, mib.PRT_GENERAL_SERIAL_NUMBER, device))]
     # Brother and Kyocera answer in HP's arc as well, so their own places come first.
     told += [identifier(values.get(enterprise_oid(place))) for make in reversed(MAKES) for place in make.serials]
-    told += [device_id.get("SN") for device_id in _device_ids(values)]
+    told += map(serial_number, _device_ids(values))
     in_descr = _SERIAL_IN_DESCR.search(text(values.get(mib.SYS_DESCR), longest=512) or "")
     told.append(in_descr[1] if in_descr else None)
     return (serial for serial in told if serial)

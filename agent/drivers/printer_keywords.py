@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -211,3 +212,18 @@ COLORANTS: tuple[str, ...] = (
     "clear",
 )
 """Colours as they are looked for in a supply's description, the longer ones first."""
+
+COLORANTS_ABROAD: tuple[tuple[str, str], ...] = (
+    ("black", "schwarz|noire?|negr[oa]|nero|preto|czarny|黑|黒|ブラック"),
+    ("cyan", "zyan|cian|ciano|青|藍|蓝|シアン"),
+    ("magenta", "洋紅|洋红|品紅|品红|マゼンタ"),
+    ("yellow", "gelb|jaune|amarill[oa]|giallo|amarelo|żółty|黃|黄|イエロー"),
+)
+"""Colours in the languages of panels, as regular expressions; where the word stands decides nothing."""
+
+
+def find_colorant(text: str) -> str | None:
+    """Find the colour that a text names, None where it names none."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|[\s_-]+", "-", text).lower()
+    found = next((name for name in COLORANTS if re.search(rf"(?<![a-z]){name}", words)), None)
+    return found or next((name for name, abroad in COLORANTS_ABROAD if re.search(abroad, words)), None)

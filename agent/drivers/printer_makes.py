@@ -18,7 +18,8 @@ class Make:
     """One maker: its name as it stands on the printers, its names and product families in texts, and its arcs.
 
     `names` and `families` are regular expressions. Arcs are below 1.3.6.1.4.1: `enterprises` are its numbers, `arcs`
-    the beginnings of sysObjectIDs that only printers have.
+    the beginnings of sysObjectIDs that only printers have. `impressions` count what the printer has printed in all,
+    `supplies` tell their levels in a form of the maker's own.
     """
 
     name: str
@@ -30,7 +31,12 @@ class Make:
     serials: tuple[str, ...] = ()
     firmware: tuple[str, ...] = ()
     device_ids: tuple[str, ...] = ()
+    impressions: tuple[str, ...] = ()
+    supplies: tuple[str, ...] = ()
 
+
+XEROX_MODEL, XEROX_SERIAL = "253.8.53.3.2.1.2.1", "253.8.53.3.2.1.3.1"
+XEROX_IMPRESSIONS = "253.8.53.13.2.1.6.1.20.1"
 
 MAKES: tuple[Make, ...] = (
     Make(
@@ -42,6 +48,7 @@ MAKES: tuple[Make, ...] = (
         serials=("11.2.3.9.4.2.1.1.3.3.0",),
         firmware=("11.2.3.9.4.2.1.1.3.5.0",),
         device_ids=("11.2.3.9.1.1.7.0",),
+        impressions=("11.2.3.9.4.2.1.4.1.2.5.0",),
     ),
     Make(
         "Brother",
@@ -50,7 +57,9 @@ MAKES: tuple[Make, ...] = (
         arcs=("2435.2.3.9",),
         models=("2435.2.4.3.2435.5.13.3.0",),
         serials=("2435.2.3.9.4.2.1.5.5.1.0",),
+        firmware=("2435.2.3.9.4.2.1.5.5.17.0",),
         device_ids=("2435.2.3.9.1.1.7.0",),
+        supplies=("2435.2.3.9.4.2.1.5.5.8.0",),
     ),
     Make(
         "Canon",
@@ -59,7 +68,9 @@ MAKES: tuple[Make, ...] = (
         enterprises=(1602,),
         arcs=("1602.4",),
         models=("1602.1.1.1.1.0",),
+        serials=("1602.1.2.1.4.0", "1602.1.2.1.8.1.3.1.1"),
         firmware=("1602.1.1.1.4.0",),
+        impressions=("1602.1.11.1.3.1.4.101",),
     ),
     Make(
         "Dell",
@@ -83,7 +94,14 @@ MAKES: tuple[Make, ...] = (
     ),
     Make("FUJIFILM", r"fujifilm", families=r"apeos"),
     Make(
-        "FUJI XEROX", r"fuji ?xerox", families=r"apeosport|docucentre|docuprint", enterprises=(297,), arcs=("297.1.11",)
+        "FUJI XEROX",
+        r"fuji ?xerox",
+        families=r"apeosport|docucentre|docuprint",
+        enterprises=(297,),
+        arcs=("297.1.11",),
+        models=(XEROX_MODEL,),
+        serials=(XEROX_SERIAL,),
+        impressions=(XEROX_IMPRESSIONS,),
     ),
     Make(
         "Xerox",
@@ -91,9 +109,10 @@ MAKES: tuple[Make, ...] = (
         families=r"phaser|work ?centre|alta ?link|versa ?link|color ?qube|document centre|docucolor|primelink",
         enterprises=(253,),
         arcs=("253.8.62.1",),
-        models=("253.8.53.3.2.1.2.1",),
-        serials=("253.8.53.3.2.1.3.1",),
+        models=(XEROX_MODEL,),
+        serials=(XEROX_SERIAL,),
         device_ids=("253.8.51.1.2.1.20.1",),
+        impressions=(XEROX_IMPRESSIONS,),
     ),
     Make(
         "RICOH",
@@ -104,6 +123,7 @@ MAKES: tuple[Make, ...] = (
         models=("367.3.2.1.1.1.1.0",),
         serials=("367.3.2.1.2.1.4.0",),
         firmware=("367.3.2.1.1.1.2.0",),
+        impressions=("367.3.2.1.2.19.1.0",),
     ),
     Make("Gestetner", r"gestetner"),
     Make("LANIER", r"lanier"),
@@ -125,6 +145,7 @@ MAKES: tuple[Make, ...] = (
         serials=("1347.43.5.1.1.28.1",),
         firmware=("1347.43.5.4.1.5.1.1",),
         device_ids=("1347.40.1.1.1.8.1",),
+        impressions=("1347.43.10.1.1.12.1.1",),
     ),
     Make("Develop", r"develop", families=r"ineo"),
     Make(
@@ -222,6 +243,10 @@ DEVICE_IDS: tuple[Oid, ...] = (
 COMMON_DEVICE_IDS: tuple[Oid, ...] = (enterprise_oid("11.2.3.9.1.1.7.0"), PRINTER_PORT_MONITOR_DEVICE_ID)
 """Places of the IEEE-1284 device id that other makers than HP use as well."""
 
+OWN_COUNTERS: tuple[Oid, ...] = tuple(enterprise_oid(place) for make in MAKES for place in make.impressions)
+OWN_SUPPLIES: tuple[Oid, ...] = tuple(enterprise_oid(place) for make in MAKES for place in make.supplies)
+"""Makers' own counters and levels: what changes from poll to poll."""
+
 PRINTER_ARCS: tuple[Oid, ...] = tuple(enterprise_oid(arc) for make in MAKES for arc in make.arcs)
 """Beginnings of sysObjectIDs that only printers and print servers have."""
 
@@ -249,5 +274,5 @@ def make_by_family(text: str | None) -> Make | None:
 
 
 def without_make(text: str, make: Make) -> str:
-    """Cut the maker's name from the beginning of a text, however it is spelt there."""
-    return re.sub(rf"(?i)^({make.names})(?![a-z])[\s:_-]*", "", text)
+    """Cut the maker's name from the beginning of a text, however and however often it is spelt there."""
+    return re.sub(rf"(?i)^(?:({make.names})(?![a-z])[\s:_-]*)+", "", text)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from agent.drivers import brother_mib
 from agent.drivers import printer_keywords as keywords
 from agent.drivers import printer_mib as mib
+from agent.drivers.printer_makes import OWN_COUNTERS
 from agent.drivers.printer_mib import Row, Values, cell, number, quantity, rows, text
 from agent.model import PrinterState, PrinterStatus, Supply, SupplyClass
 
@@ -47,12 +49,13 @@ def parse_status(values: Values) -> PrinterStatus:
     """Tell what the values say of the printer's state now; what they don't say is unknown."""
     supplies = parse_supplies(values)
     reasons = _reasons(values, supplies)
+    impressions, sheets = _counter(values, IMPRESSIONS), _counter(values, SHEETS)
     return PrinterStatus(
         state=_state(values, reasons),
         state_reasons=reasons,
         supplies=supplies,
-        impressions_completed=_counter(values, IMPRESSIONS),
-        media_sheets_completed=_counter(values, SHEETS),
+        impressions_completed=_own_count(values) if impressions is sheets is None else impressions,
+        media_sheets_completed=sheets,
     )
 
 
@@ -64,7 +67,7 @@ def parse_supplies(values: Values) -> tuple[Supply, ...]:
         for index, row in rows(values, mib.SUPPLIES).items()
         if row.get(mib.SUPPLY_DESCRIPTION) or row.get(mib.SUPPLY_TYPE)
     ]
-    return tuple(found[:MOST_SUPPLIES])
+    return brother_mib.complete(tuple(found[:MOST_SUPPLIES]), values)
 
 
 def _supply(row: Row, colorant: str | None) -> Supply:
@@ -103,8 +106,7 @@ def _supply_class(row: Row, supply_type: str) -> SupplyClass:
 def _colorant(told: str | None, description: str) -> str | None:
     """Name the colour: as the colorant table has it, else by the description's words, else by a part code's letter."""
     for source in (told, description):
-        words = re.sub(r"[\s_-]+", "-", source or "").lower()
-        if found := next((name for name in keywords.COLORANTS if name in words), None):
+        if found := keywords.find_colorant(source or ""):
             return found
     code = _PART_CODE.fullmatch(description)
     return _COLORANT_BY_LETTER[code[1]] if code else None
@@ -116,6 +118,11 @@ def _counter(values: Values, unit: str) -> int | None:
     if keywords.UNITS.get(number(marker.get(mib.PRT_MARKER_COUNTER_UNIT)) or 0) != unit:
         return None
     return quantity(marker.get(mib.PRT_MARKER_LIFE_COUNT))
+
+
+def _own_count(values: Values) -> int | None:
+    """Give what the maker's own counter of everything printed says."""
+    return next((told for name in OWN_COUNTERS if (told := quantity(values.get(name))) is not None), None)
 
 
 def _state(values: Values, reasons: tuple[str, ...]) -> PrinterState:

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 from agent.drivers import printer_mib as mib
 from agent.drivers.printer_identity import is_printer, parse_capabilities, parse_identity, vendor_names
+from agent.drivers.printer_makes import OWN_COUNTERS, OWN_SUPPLIES
 from agent.drivers.printer_mib import Values
 from agent.drivers.printer_status import parse_status
 from agent.drivers.snmp_message import Oid, Value
@@ -21,6 +22,7 @@ from agent.errors import PrinterProtocolError
 from agent.model import Capabilities, Identity, Reading, Sighting
 
 RELEARN_SECONDS = 3600.0
+OWN_POLLED = (*OWN_COUNTERS, *OWN_SUPPLIES)
 
 
 class SnmpClient:
@@ -162,7 +164,7 @@ class SnmpPrinter:
             values |= self._walk_table(entry)
         values |= self._client.get(self._host, vendor_names(values), port=self._port)
         self._known = values
-        self._polled = mib.polled_names(values)
+        self._polled = (*mib.polled_names(values), *(name for name in OWN_POLLED if name in values))
         self._identity = parse_identity(values)
         self._capabilities = parse_capabilities(values)
         self._learnt_at = self._clock()

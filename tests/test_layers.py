@@ -55,7 +55,6 @@ PURE = (
     (
         "configured.py",
         "drivers/hp_rest_message.py",
-        "drivers/ipp_attributes.py",
         "drivers/pjl_options.py",
         "drivers/pjl_status.py",
         "drivers/printer_mib.py",
@@ -71,6 +70,7 @@ PURE = (
     (
         "drivers/brother_mib.py",
         "drivers/cdm_message.py",
+        "drivers/ipp_attributes.py",
         "drivers/ledm_message.py",
         "drivers/printer_identity.py",
     ),

@@ -13,6 +13,7 @@ from agent.command_set import parse_command_set
 from agent.drivers.device_id import parse_device_id, serial_number
 from agent.drivers.ipp_supplies import parse_supplies
 from agent.drivers.ipp_values import Attribute, Attributes, Range, Tag, Value, attribute, plain_text
+from agent.drivers.printer_makes import make_by_name
 from agent.errors import NotFoundError, PrinterRejectedError
 from agent.model import (
     Capabilities,
@@ -171,15 +172,20 @@ def parse_reading(printer: Attributes) -> Reading:
 def parse_identity(printer: Attributes) -> Identity:
     """Give who the printer says it is; make, model and serial from its IEEE-1284 device id where nothing better is."""
     device_id = parse_device_id(printer.text("printer-device-id") or "")
-    make_and_model = " ".join(filter(None, (device_id.get("MFG"), device_id.get("MDL"))))
     return Identity(
         uuid=_parse_uuid(printer.text("printer-uuid") or ""),
         serial=serial_number(device_id),
-        make_and_model=printer.text("printer-make-and-model") or make_and_model or None,
+        make_and_model=_make_and_model(printer.text("printer-make-and-model") or device_id.get("MDL"), device_id),
         name=printer.text("printer-dns-sd-name") or printer.text("printer-info") or printer.text("printer-name"),
         location=printer.text("printer-location"),
         firmware=printer.text("printer-firmware-string-version"),
     )
+
+
+def _make_and_model(model: str | None, device_id: Mapping[str, str]) -> str | None:
+    """Put the maker before a model that names none, as Kyocera's."""
+    make = None if make_by_name(model) else make_by_name(device_id.get("MFG"))
+    return f"{make.name} {model}" if make and model else model
 
 
 def parse_status(printer: Attributes) -> PrinterStatus:

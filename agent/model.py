@@ -127,7 +127,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class PrinterStatus:
-    """What a printer said of itself at one moment; `state_reasons` is empty where it has none, never `none`."""
+    """What a printer said of itself at one moment; `state_reasons` is empty where it has none, never `none`.
+
+    `sources` names for each field that was told the driver that told it, where several were asked.
+    """
 
     state: PrinterState = PrinterState.UNKNOWN
     state_reasons: tuple[str, ...] = ()
@@ -135,6 +138,7 @@ class PrinterStatus:
     supplies: tuple[Supply, ...] = ()
     impressions_completed: int | None = None
     media_sheets_completed: int | None = None
+    sources: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +241,7 @@ class Printer:
             "document_formats": list(self.capabilities.document_formats),
             "sources": list(self.sources),
             "status_driver": self.status_driver,
+            "status_sources": dict(self.status.sources),
             "print_driver": self.print_driver,
             "alias": self.alias,
             "printos": self.printos,

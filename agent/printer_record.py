@@ -63,6 +63,7 @@ def _status(record: Mapping[str, Any]) -> PrinterStatus:
     fields["state"] = PrinterState(record["state"])
     fields["state_reasons"] = tuple(record["state_reasons"])
     fields["supplies"] = tuple(Supply(**supply) for supply in record["supplies"])
+    fields["sources"] = tuple((field, driver) for field, driver in record.get("sources", ()))
     return PrinterStatus(**fields)
 
 

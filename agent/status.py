@@ -161,7 +161,7 @@ def _seen(known: Printer, reading: Reading, source: str, moment: datetime) -> Pr
         identity=told_anew(known.identity, reading.identity),
         status=reading.status,
         capabilities=reading.capabilities.or_else(known.capabilities),
-        sources=tuple(dict.fromkeys((*known.sources, source))),
+        sources=tuple(dict.fromkeys((*known.sources, source, *(driver for _, driver in reading.status.sources)))),
         online=True,
         misses=0,
         last_seen=moment,

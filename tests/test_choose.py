@@ -133,30 +133,25 @@ RICH = Reading(
 )
 
 
-def complemented(second: Reading | None) -> Reading:
-    """Read a bare source with a second one behind it."""
-    source: StatusSource = Complemented([Told(BARE, "ipp"), Told(second)])
+def test_what_the_first_source_does_not_tell_comes_from_the_next() -> None:
+    """The name is the first one's, and so are state and reasons."""
+    source: StatusSource = Complemented([Told(BARE, "ipp"), Told(None, "ledm"), Told(RICH)])
+    status = source.read().status
     assert source.name == "ipp"
-    return source.read()
+    assert (status.state, status.supplies, status.impressions_completed) == (PrinterState.IDLE, (TONER,), 7)
 
 
-def test_supplies_that_one_protocol_does_not_tell_come_from_another() -> None:
-    """State and reasons stay those of the first."""
-    reading = complemented(RICH)
-    assert (reading.status.state, reading.status.state_reasons) == (PrinterState.IDLE, ("media-low-warning",))
-    assert (reading.status.supplies, reading.status.impressions_completed) == ((TONER,), 7)
-    assert (reading.identity, reading.capabilities) == (Identity(uuid="u", serial="CN1234"), RICH.capabilities)
+def test_a_source_that_does_not_answer_is_not_made_up_for() -> None:
+    """The next one complements the first; it doesn't stand in for it."""
+    with pytest.raises(PrinterUnreachableError):
+        Complemented([Told(None, "ipp"), Told(RICH)]).read()
 
 
-@pytest.mark.parametrize("second", [None, Reading(Identity(uuid="another"), RICH.status)])
-def test_a_second_source_that_is_silent_or_another_printer_adds_nothing(second: Reading | None) -> None:
-    """What the first told is enough."""
-    assert complemented(second) == BARE
-
-
-def test_a_second_source_is_not_asked_needlessly() -> None:
-    """Where the first tells supplies and a counter, nothing is missing."""
-    assert Complemented([Told(RICH), Told(None)]).read() == RICH
+def test_a_further_source_is_not_asked_needlessly() -> None:
+    """Where the first tells state, levels and a counter, nothing is missing."""
+    second = Told(RICH)
+    Complemented([Told(RICH, "ipp"), second]).read()
+    assert second.reads == 0
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ import pytest
 from agent.command_set import parse_command_set
 from agent.config_schema import PrinterConfig
 from agent.drivers import printer_mib as mib
-from agent.drivers.choose import Drivers, carried_for, complement
+from agent.drivers.choose import Drivers, carried_for
 from agent.drivers.ipp_attributes import parse_capabilities as parse_ipp
 from agent.drivers.ipp_values import Attributes, Tag, attribute
+from agent.drivers.merge import merge
 from agent.drivers.pjl_options import OPTIONS
 from agent.drivers.printer_identity import parse_capabilities as parse_snmp
 from agent.drivers.printer_makes import PRINTER_PORT_MONITOR_DEVICE_ID
@@ -86,10 +87,8 @@ def test_mdns_tells_it_as_usb_cmd() -> None:
 def test_one_source_completes_what_another_tells() -> None:
     """Formats from one, languages from the other."""
     first, second = Capabilities(("application/pdf",)), Capabilities(("image/urf",), command_set=WORDS)
-    both = complement(
-        Reading(Identity(), PrinterStatus(), first), Reading(Identity(), PrinterStatus(), second)
-    ).capabilities
-    assert both == Capabilities(("application/pdf",), command_set=WORDS)
+    told = [(name, Reading(Identity(), PrinterStatus(), part)) for name, part in (("ipp", first), ("snmp", second))]
+    assert merge(told).capabilities == Capabilities(("application/pdf",), command_set=WORDS)
 
 
 def test_it_is_remembered_over_a_restart() -> None:

@@ -55,6 +55,7 @@ PURE = (
     (
         "configured.py",
         "drivers/hp_rest_message.py",
+        "drivers/merge.py",
         "drivers/pjl_options.py",
         "drivers/pjl_status.py",
         "drivers/printer_mib.py",

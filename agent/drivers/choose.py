@@ -9,7 +9,6 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
@@ -18,6 +17,7 @@ from agent.drivers.cdm import Cdm
 from agent.drivers.hp_rest import HpRest
 from agent.drivers.ipp import Ipp
 from agent.drivers.ledm import Ledm
+from agent.drivers.merge import lacks, merge
 from agent.drivers.pjl_channels import BackChannels
 from agent.drivers.pjl_options import wrapped_formats
 from agent.drivers.raw import Raw
@@ -25,7 +25,6 @@ from agent.drivers.snmp import SnmpPrinter, SnmpReader
 from agent.endpoints import driver_of, host_of, print_uris, status_uris
 from agent.errors import NotFoundError, PrinterError
 from agent.http import HttpClient
-from agent.identity import contradict
 from agent.model import SLEEP_REASONS, Identity, Job, JobReading, Journal, Printer, Reading
 
 DRIVERS_LIMIT = 4096
@@ -138,15 +137,16 @@ class Complemented:
         return self._first.name
 
     def read(self) -> Reading:
-        """Read the first source, and the others in turn for as long as levels or a counter are missing."""
-        reading = self._first.read()
-        is_asleep = bool(SLEEP_REASONS & set(reading.status.state_reasons))
+        """Read the first source, and the others in turn for as long as something is lacking."""
+        first = self._first.read()
+        is_asleep = bool(SLEEP_REASONS & set(first.status.state_reasons))
+        told = [(self.name, first)]
         for source in self._others:
-            if _is_complete(reading):
+            if not lacks(merge(told)):
                 break
             if other := self._told(source, is_asleep=is_asleep):
-                reading = complement(reading, other)
-        return reading
+                told.append((source.name, other))
+        return merge(told)
 
     def _told(self, source: StatusSource, *, is_asleep: bool) -> Reading | None:
         now = self._clock()
@@ -156,34 +156,6 @@ class Complemented:
                 self._last[source.name] = now, source.read()
         told_at, last = self._last.get(source.name, (now, None))
         return last if is_asleep or now - told_at < KEPT_SECONDS else None
-
-
-def _is_complete(reading: Reading) -> bool:
-    """Whether there is nothing left to ask another source for."""
-    return _tells_levels(reading) and reading.status.impressions_completed is not None
-
-
-def _tells_levels(reading: Reading) -> bool:
-    return any(supply.percent is not None for supply in reading.status.supplies)
-
-
-def complement(reading: Reading, other: Reading) -> Reading:
-    """Fill what a reading doesn't tell from another reading, unless that is plainly of another printer."""
-    if contradict(reading.identity, other.identity):
-        return reading
-    status, more = reading.status, other.status
-    counted = status.impressions_completed is not None or status.media_sheets_completed is not None
-    counter = status if counted else more
-    return Reading(
-        identity=reading.identity.or_else(other.identity),
-        status=replace(
-            status,
-            supplies=more.supplies if _tells_levels(other) and not _tells_levels(reading) else status.supplies,
-            impressions_completed=counter.impressions_completed,
-            media_sheets_completed=counter.media_sheets_completed,
-        ),
-        capabilities=reading.capabilities.or_else(other.capabilities),
-    )
 
 
 class Drivers:

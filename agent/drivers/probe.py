@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
 import selectors
 import socket
 import time
@@ -12,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from agent.drivers.choose import WEB_DRIVERS, StatusSource, build_http_source, build_snmp_driver, complement
+from agent.drivers.choose import WEB_DRIVERS, StatusSource, build_http_source, build_snmp_driver
+from agent.drivers.merge import merge
 from agent.drivers.printer_makes import make_by_name
 from agent.drivers.snmp import SnmpReader
 from agent.endpoints import bracketed, driver_of, host_of, port_of, status_uris, with_drivers
@@ -183,7 +183,7 @@ class Prober:
         if not readings:
             return None
         ranked = status_uris(tuple(readings))
-        reading = functools.reduce(complement, (readings[uri] for uri in ranked))
+        reading = merge([(driver_of(uri) or "", readings[uri]) for uri in ranked])
         identity = reading.identity
         if not (identity.uuid or identity.serial or identity.mac):
             identity = replace(identity, mac=mac_of(host))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from agent.config import read_printer_credentials, read_secret
+from agent.config import read_printer_credentials, read_secret, read_secrets
 from agent.config_schema import PrinterConfig, PrintosConfig, SnmpConfig
 from agent.drivers.snmp import SnmpClient
 from agent.drivers.snmp_v3 import SnmpV3Client
@@ -100,23 +101,25 @@ def _proxy(config: PrintosConfig) -> str | None:
     return urlunsplit(parts._replace(netloc=f"{user}:{quote(read_secret(config.proxy_password_file), safe='')}@{host}"))
 
 
-def snmp_client(config: SnmpConfig, *, community: str | None = None) -> SnmpClient | SnmpV3Client:
-    """Build the client that all SNMP goes through; a community given by a person means v1 and v2c.
+def snmp_client(config: SnmpConfig, *, communities: Sequence[str] = ()) -> SnmpClient | SnmpV3Client:
+    """Build the client that all SNMP goes through; communities given by a person mean v1 and v2c.
 
     Raises:
         ConfigError: a secret can't be read.
     """
-    if config.version == "3" and community is None:
+    if config.version == "3" and not communities:
         return SnmpV3Client(
             user=config.v3_user,
             auth_key=read_secret(config.v3_auth_file) if config.v3_auth_file else None,
             priv_key=read_secret(config.v3_priv_file) if config.v3_priv_file else None,
+            auth_protocol=config.v3_auth,
+            priv_protocol=config.v3_priv,
             port=config.port,
             timeout_seconds=config.timeout,
             retries=config.retries,
         )
     return SnmpClient(
-        community=community or (read_secret(config.community_file) if config.community_file else "public"),
+        communities=communities or (read_secrets(config.community_file) if config.community_file else ("public",)),
         version="auto" if config.version == "3" else config.version,
         port=config.port,
         timeout_seconds=config.timeout,

@@ -110,6 +110,18 @@ def read_secret(path: Path) -> str:
     return secret
 
 
+def read_secrets(path: Path) -> tuple[str, ...]:
+    """Read a file of secrets, one a line; empty lines don't count.
+
+    Raises:
+        ConfigError: it can't be read, or has none.
+    """
+    secrets = tuple(dict.fromkeys(filter(None, map(str.strip, read_secret(path).splitlines()))))
+    if not secrets:
+        raise ConfigError(f"{path}: is empty")
+    return secrets
+
+
 @dataclass(frozen=True, slots=True)
 class PrinterCredentials:
     """How to log in to a printer; what is not needed is None."""

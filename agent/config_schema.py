@@ -60,11 +60,17 @@ class DiscoveryConfig:
 class SnmpConfig:
     """How SNMP is spoken."""
 
-    community_file: Path | None = _key(None, "file with the community", default_text="the community `public`")
+    community_file: Path | None = _key(
+        None, "file with the communities, one a line", default_text="the community `public`"
+    )
     version: Literal["auto", "1", "2c", "3"] = _key("auto", "`auto` tries 2c, then 1")
     v3_user: str = _key("", "user of SNMPv3")
     v3_auth_file: Path | None = _key(None, "file with the SNMPv3 authentication password")
     v3_priv_file: Path | None = _key(None, "file with the SNMPv3 privacy password")
+    v3_auth: Literal["MD5", "SHA", "SHA224", "SHA256", "SHA384", "SHA512"] = _key(
+        "SHA", "how SNMPv3 messages are authenticated"
+    )
+    v3_priv: Literal["DES", "AES", "AES192", "AES256"] = _key("AES", "how SNMPv3 messages are encrypted")
     port: int = _key(161, "UDP port of the printers", low=1, high=65_535)
     timeout: int = _key(1, "seconds to wait for an answer", low=1, high=60)
     retries: int = _key(1, "how often to ask again", low=0, high=10)

@@ -38,7 +38,7 @@ def serving(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
-    community: str = "public",
+    community: str | None = "public",
     reply: Callable[[Message, Cells], bytes | None] = answer,
 ) -> Iterator[SnmpAgent]:
     """Run an agent with these values, which may change while it runs."""

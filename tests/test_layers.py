@@ -120,7 +120,7 @@ PARTS = (
         "drivers/cdm.py",
         "drivers/ipp.py",
         "drivers/ledm.py",
-        "drivers/snmp_requests.py",
+        "drivers/snmp_dialects.py",
         "mqtt.py",
         "outage.py",
         "printos/session.py",
@@ -134,11 +134,14 @@ PARTS = (
     ),
     ("spool_ages.py",),
     (
-        "drivers/snmp_sweep.py",
+        "drivers/snmp_requests.py",
         "printos/administrator.py",
         "spool_incoming.py",
     ),
-    ("spool.py",),
+    (
+        "drivers/snmp_sweep.py",
+        "spool.py",
+    ),
     (
         "drivers/snmp.py",
         "drivers/snmp_v3.py",

@@ -14,7 +14,7 @@ from agent.cli.output import duration, progress, show_json, table
 from agent.cli.printers import printer_page
 from agent.cli.watch import Found, Lan
 from agent.clients import PrinterClients, snmp_client
-from agent.config import load_config, parse_config, read_secret
+from agent.config import load_config, parse_config, read_secrets
 from agent.config_schema import Config
 from agent.drivers.probe import Prober
 from agent.errors import NotFoundError
@@ -39,8 +39,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     for protocol in ("snmp", "ipp", "http"):
         probe.add_argument(f"--{protocol}-port", type=port, metavar="N")
     community = probe.add_mutually_exclusive_group()
-    community.add_argument("--community", metavar="C")
-    community.add_argument("--community-file", type=Path, metavar="F")
+    community.add_argument("--community", action="append", default=[], metavar="C", help="may be given several times")
+    community.add_argument("--community-file", type=Path, metavar="F", help="a file with one a line")
     probe.add_argument("--json", action="store_true")
     probe.set_defaults(run=show_host)
 
@@ -95,8 +95,8 @@ def show_host(options: argparse.Namespace) -> int:
     if not addresses_of(options.host):
         raise NotFoundError(f"{options.host}: no such host")
     config = _config(options.config)
-    community = read_secret(options.community_file) if options.community_file else options.community
-    snmp = snmp_client(config.snmp, community=community)
+    communities = read_secrets(options.community_file) if options.community_file else options.community
+    snmp = snmp_client(config.snmp, communities=communities)
     snmp.start()
     with contextlib.closing(PrinterClients()) as clients:
         prober = Prober(snmp=snmp, http_for=lambda _uri: clients.probing(), now=lambda: datetime.now(UTC))

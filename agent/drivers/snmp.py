@@ -29,7 +29,7 @@ class SnmpClient:
     """Asks SNMP agents over one UDP socket; thread-safe between `start` and `stop`.
 
     Args:
-        community: the read community.
+        communities: the read communities, the most likely first.
         version: `auto` is v2c, then v1.
         port: where agents listen, unless a call says otherwise.
         timeout_seconds: how long one request waits.
@@ -39,14 +39,14 @@ class SnmpClient:
     def __init__(
         self,
         *,
-        community: str = "public",
+        communities: Sequence[str] = ("public",),
         version: Literal["auto", "1", "2c"] = "auto",
         port: int = 161,
         timeout_seconds: float = 1.0,
         retries: int = 1,
     ) -> None:
         self._requests = SnmpRequests(
-            community=community, version=version, port=port, timeout_seconds=timeout_seconds, retries=retries
+            communities=communities, version=version, port=port, timeout_seconds=timeout_seconds, retries=retries
         )
 
     def start(self) -> None:

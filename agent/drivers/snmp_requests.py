@@ -1,7 +1,6 @@
 """SNMP v1 and v2c requests over one shared socket, for as many threads as like.
 
-v2c is tried first, then v1, and what a host speaks is remembered. One request at a time goes to one host; a host that
-is slow or dead holds nobody but its own readers.
+One request at a time goes to one host; a host that is slow or dead holds nobody but its own readers.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Literal
 
+from agent.drivers.snmp_dialects import Dialect, Dialects
 from agent.drivers.snmp_message import Message, Oid, Operation, Value, Version, encode_request, oid
 from agent.drivers.snmp_reading import get_values, walk_columns
 from agent.drivers.snmp_socket import Address, SnmpSocket
@@ -27,11 +27,9 @@ SMALL_REQUEST = 8
 LARGEST_BULK = 60
 ROWS_AT_ONCE = 10
 TURN_SECONDS = 30.0
-REMEMBER_V1_SECONDS = 3600.0
 LARGEST_REQUEST_ID = 2**31 - 1
 ALIVE = (oid("1.3.6.1.2.1.1.3.0"),)
 
-_VERSIONS = {"1": Version.V1, "2c": Version.V2C}
 _random = random.SystemRandom()
 
 
@@ -39,7 +37,7 @@ class SnmpRequests:
     """Asks SNMP agents by its `socket`, which must be started; thread-safe.
 
     Args:
-        community: the read community.
+        communities: the read communities, the most likely first.
         version: `auto` is v2c, then v1.
         port: where agents listen, unless a call says otherwise.
         timeout_seconds: how long one request waits.
@@ -49,7 +47,7 @@ class SnmpRequests:
     def __init__(
         self,
         *,
-        community: str,
+        communities: Sequence[str],
         version: Literal["auto", "1", "2c"],
         port: int,
         timeout_seconds: float,
@@ -59,10 +57,7 @@ class SnmpRequests:
         self.socket = SnmpSocket()
         self.turns = Turns()
         self._port = port
-        self._community = community.encode()
-        self._version = _VERSIONS.get(version)
-        self._attempts = retries + 1
-        self._spoken: dict[Address, tuple[Version, float]] = {}
+        self.dialects = Dialects(communities, version=version, attempts=retries + 1)
         self._without_bulk: set[Address] = set()
 
     def get(self, host: str, names: Sequence[Oid], *, port: int | None = None) -> dict[Oid, Value]:
@@ -86,31 +81,18 @@ class SnmpRequests:
         address = found[0][4]
         return str(address[0]), int(address[1])
 
-    def versions(self, address: Address | None = None) -> list[Version]:
-        """List the versions to try, one an attempt."""
-        if self._version is not None:
-            return [self._version] * self._attempts
-        version, until = self._spoken.get(address, (None, 0.0)) if address else (None, 0.0)
-        if version is Version.V2C or (version is Version.V1 and time.monotonic() < until):
-            return [version] * self._attempts
-        return ([Version.V2C, Version.V1] * self._attempts)[: max(2, self._attempts)]
-
-    def remember(self, address: Address, version: Version) -> None:
-        """Note what a host speaks; v1 only for a while, because a lost v2c answer looks the same."""
-        self._spoken[address] = version, time.monotonic() + REMEMBER_V1_SECONDS
-
-    def encode(self, version: Version, operation: Operation, names: Sequence[Oid]) -> tuple[int, bytes]:
+    def encode(self, dialect: Dialect, operation: Operation, names: Sequence[Oid]) -> tuple[int, bytes]:
         """Write a request with a random id, which nobody can guess who doesn't see it; v1 has no GETBULK."""
         request_id = _random.randint(1, LARGEST_REQUEST_ID)
-        if version is Version.V1 and operation is Operation.GET_BULK:
+        if dialect.version is Version.V1 and operation is Operation.GET_BULK:
             operation = Operation.GET_NEXT
         rows = max(1, min(ROWS_AT_ONCE, LARGEST_BULK // len(names)))
         return request_id, encode_request(
             operation,
             names,
             request_id=request_id,
-            community=self._community,
-            version=version,
+            community=dialect.community,
+            version=dialect.version,
             max_repetitions=rows if operation is Operation.GET_BULK else 0,
         )
 
@@ -137,15 +119,15 @@ class SnmpRequests:
         return answer
 
     def _attempt(self, address: Address, operation: Operation, names: tuple[Oid, ...]) -> Message | None:
-        for version in self.versions(address):
-            request_id, datagram = self.encode(version, operation, names)
+        for dialect in self.dialects.of(address):
+            request_id, datagram = self.encode(dialect, operation, names)
             if answer := self._exchange(address, request_id, datagram):
-                self.remember(address, answer.version)
+                self.dialects.remember(address, dialect)
                 return answer
         is_much = len(names) > SMALL_REQUEST or operation is Operation.GET_BULK
         if is_much and self._is_alive(address):
             return None
-        self._spoken.pop(address, None)
+        self.dialects.doubt(address)
         raise PrinterUnreachableError(f"{address[0]}: no answer by SNMP")
 
     def _exchange(self, address: Address, request_id: int, datagram: bytes) -> Message | None:
@@ -163,8 +145,8 @@ class SnmpRequests:
 
     def _is_alive(self, address: Address) -> bool:
         """Whether a host that has answered before still does: it may only be unable to answer so much at once."""
-        version, _ = self._spoken.get(address, (None, 0.0))
-        return version is not None and self._exchange(address, *self.encode(version, Operation.GET, ALIVE)) is not None
+        dialect = self.dialects.answered_to(address)
+        return dialect is not None and self._exchange(address, *self.encode(dialect, Operation.GET, ALIVE)) is not None
 
 
 class Turns:

@@ -14,7 +14,8 @@ from functools import partial
 
 from agent.drivers import printer_mib as mib
 from agent.drivers.printer_identity import is_printer, parse_identity, vendor_names
-from agent.drivers.snmp_message import Message, Oid, Operation, Value, Version
+from agent.drivers.snmp_dialects import Dialect
+from agent.drivers.snmp_message import Message, Oid, Operation, Value
 from agent.drivers.snmp_reading import present
 from agent.drivers.snmp_requests import SnmpRequests
 from agent.drivers.snmp_socket import Address
@@ -36,7 +37,7 @@ class Sweep:
         self._requests = requests
         self._port = port
         self._silent: dict[Address, str] = {}
-        self._asked: dict[Address, int] = {}
+        self._asked: dict[Address, tuple[int, Dialect]] = {}
         self._arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
         self._found: dict[str, Sighting] = {}
 
@@ -44,9 +45,9 @@ class Sweep:
         """Ask all hosts and give a sighting for each that is a printer, in the order of `hosts`."""
         self._resolve(hosts)
         order = list(self._silent.values())
-        for version in self._requests.versions():
+        for dialect in self._requests.dialects.of_strangers():
             try:
-                self._ask_silent(version)
+                self._ask_silent(dialect)
             finally:
                 self._give_up()
         return [self._found[host] for host in order if host in self._found]
@@ -58,19 +59,19 @@ class Sweep:
             except PrinterError as error:
                 log.warning("sweep: %s", error)
 
-    def _ask_silent(self, version: Version) -> None:
+    def _ask_silent(self, dialect: Dialect) -> None:
         addresses = list(self._silent)
         for at in range(0, len(addresses), BURST):
             for address in addresses[at : at + BURST]:
-                self._ask(address, version)
+                self._ask(address, dialect)
             self._listen(BURST_SECONDS)
         self._listen(self._requests.timeout_seconds)
 
-    def _ask(self, address: Address, version: Version) -> None:
+    def _ask(self, address: Address, dialect: Dialect) -> None:
         """Ask one address, unless somebody else is asking it: then its turn comes with the retry."""
         if self._requests.turns.take(address, 0):
-            request_id, datagram = self._requests.encode(version, Operation.GET, mib.IDENTITY_NAMES)
-            self._asked[address] = request_id
+            request_id, datagram = self._requests.encode(dialect, Operation.GET, mib.IDENTITY_NAMES)
+            self._asked[address] = request_id, dialect
             self._requests.socket.send(
                 address, request_id, datagram, lambda answer: self._arrivals.put((address, answer))
             )
@@ -85,13 +86,14 @@ class Sweep:
             self._take(address, answer)
 
     def _take(self, address: Address, answer: Message | None) -> None:
-        if self._asked.pop(address, None) is None:
+        asked = self._asked.pop(address, None)
+        if asked is None:
             return
         self._requests.turns.give_back(address)
         host = self._silent.pop(address)
         if answer is None:
             return
-        self._requests.remember(address, answer.version)
+        self._requests.dialects.remember(address, asked[1])
         try:
             self._judge(host, answer)
         except PrinterError as error:
@@ -107,7 +109,7 @@ class Sweep:
             self._found[host] = Sighting(source="snmp", host=host, uris=(uri,), identity=identity)
 
     def _give_up(self) -> None:
-        for address, request_id in self._asked.items():
+        for address, (request_id, _) in self._asked.items():
             self._requests.socket.forget(address, request_id)
             self._requests.turns.give_back(address)
         self._asked.clear()

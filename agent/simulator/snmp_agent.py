@@ -106,7 +106,7 @@ class SnmpAgent:
         cells: gives the values.
         host: the address to listen on.
         port: the port, 0 for any that is free.
-        community: who asks with another gets no answer.
+        community: who asks with another gets no answer; None leaves it to `reply`.
         reply: how to answer, for an agent with faults of its own.
     """
 
@@ -116,13 +116,13 @@ class SnmpAgent:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
-        community: str = "public",
+        community: str | None = "public",
         reply: Callable[[Message, Cells], bytes | None] = answer,
     ) -> None:
         self.host = host
         self.port = port
         self._cells = cells
-        self._community = community.encode()
+        self._community = community
         self._reply = reply
         self._closing = threading.Event()
         self._socket: socket.socket | None = None
@@ -170,4 +170,5 @@ class SnmpAgent:
             request = parse_message(datagram)
         except PrinterProtocolError:
             return None
-        return self._reply(request, self._cells()) if request.community == self._community else None
+        is_welcome = self._community is None or request.community == self._community.encode()
+        return self._reply(request, self._cells()) if is_welcome else None

@@ -183,12 +183,13 @@ def _encode_message(
 
 
 class _Reader:
-    """Steps through the BER values of one part of a message."""
+    """Steps through the BER values of one part of a message; `is_cut` where the part should be longer than it is."""
 
-    def __init__(self, data: bytes, at: int, end: int) -> None:
+    def __init__(self, data: bytes, at: int, end: int, *, is_cut: bool = False) -> None:
         self.data = data
         self.at = at
         self.end = end
+        self.is_cut = is_cut
 
     def value(self) -> tuple[int, bytes]:
         """Take the next value as its tag and content; PrinterProtocolError where it isn't whole."""
@@ -204,7 +205,7 @@ class _Reader:
         if tag not in tags:
             raise PrinterProtocolError(f"SNMP: tag 0x{tag:02x} where {', '.join(map(hex, tags))} belongs")
         self.at = min(stop, self.end)
-        return tag, _Reader(self.data, start, self.at)
+        return tag, _Reader(self.data, start, self.at, is_cut=stop > self.end)
 
     def integer(self) -> int:
         """Take the next value, which must be an INTEGER."""
@@ -230,8 +231,8 @@ class _Reader:
 def parse_message(data: bytes) -> Message:
     """Read a v1 or v2c request or response.
 
-    Bytes after the message are ignored. Variable bindings are read up to the first that isn't whole; one whose name
-    isn't valid is left out, one whose value isn't valid is bound to None.
+    Bytes after the message are ignored. Variable bindings are read up to the first that is cut off by the end of the
+    message; one whose name isn't valid is left out, one whose value isn't valid is bound to None.
 
     Raises:
         PrinterProtocolError: it is not such a message.
@@ -256,16 +257,15 @@ def _parse_varbinds(bindings: _Reader) -> list[Varbind]:
         except PrinterProtocolError:
             return found
         name = _parse_oid(content) if tag == Tag.OBJECT_IDENTIFIER else None
+        try:
+            value = _parse_value(*binding.value())
+        except PrinterProtocolError:
+            if binding.is_cut:
+                return found
+            value = None
         if name:
-            found.append((name, _parse_bound(binding)))
+            found.append((name, value))
     return found
-
-
-def _parse_bound(binding: _Reader) -> Value:
-    try:
-        return _parse_value(*binding.value())
-    except PrinterProtocolError:
-        return None
 
 
 def _parse_value(tag: int, content: bytes) -> Value:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from agent.drivers.snmp_message import NO_SUCH_NAME, TOO_BIG, Message, Missing, Oid, Operation, Value, Varbind
+from agent.drivers.snmp_message import TOO_BIG, Message, Missing, Oid, Operation, Value, Varbind
 
 LARGEST_REQUEST = 48
 """Names in one GET: their values fit into an Ethernet frame on nearly all printers."""
@@ -35,18 +35,28 @@ def get_values(ask: Ask, names: Sequence[Oid]) -> dict[Oid, Value]:
 
 def walk_columns(ask: Ask, columns: Sequence[Oid]) -> dict[Oid, Value]:
     """Read columns side by side to their ends, but no more than 64 rows."""
+    return _walk(ask, {column: column for column in columns})
+
+
+def _walk(ask: Ask, reached: Mapping[Oid, Oid]) -> dict[Oid, Value]:
+    """Read on from where each column has been read to; those that can't be read together are read by halves."""
     found: dict[Oid, Value] = {}
-    reached = {column: column for column in columns}
+    most = MOST_ROWS * len(reached)
     for _ in range(MOST_ROWS):
-        if not reached or len(found) >= MOST_ROWS * len(columns):
+        if not reached or len(found) >= most:
             break
         answer = ask(Operation.GET_BULK, tuple(reached.values()))
-        if answer is None:
-            break
+        if answer is None or (answer.error_status and not _names_one(answer, len(reached))):
+            return found | _walk_halves(ask, list(reached.items()))
         fresh = [] if answer.error_status else _fresh(reached, answer.varbinds)
         found |= dict(fresh)
         reached = _go_on(reached, answer, fresh)
     return found
+
+
+def _walk_halves(ask: Ask, columns: Sequence[tuple[Oid, Oid]]) -> dict[Oid, Value]:
+    middle = len(columns) // 2
+    return _walk(ask, dict(columns[:middle])) | _walk(ask, dict(columns[middle:])) if middle else {}
 
 
 def present(varbinds: Sequence[Varbind]) -> dict[Oid, Value]:
@@ -56,7 +66,7 @@ def present(varbinds: Sequence[Varbind]) -> dict[Oid, Value]:
 
 def _still_to_ask(piece: tuple[Oid, ...], answer: Message | None) -> list[tuple[Oid, ...]]:
     """Tell what to ask again: all but the name that an error is about, the names that were passed over, or halves."""
-    if answer is not None and answer.error_status not in (0, TOO_BIG) and 1 <= answer.error_index <= len(piece):
+    if answer is not None and answer.error_status and _names_one(answer, len(piece)):
         rest = piece[: answer.error_index - 1] + piece[answer.error_index :]
         return [rest] if rest else []
     if answer is not None and not answer.error_status:
@@ -66,6 +76,11 @@ def _still_to_ask(piece: tuple[Oid, ...], answer: Message | None) -> list[tuple[
             return [passed_over] if passed_over else []
     middle = len(piece) // 2
     return [piece[:middle], piece[middle:]] if middle else []
+
+
+def _names_one(answer: Message, asked: int) -> bool:
+    """Whether an error is about one of the names that were asked."""
+    return answer.error_status != TOO_BIG and 1 <= answer.error_index <= asked
 
 
 def _fresh(reached: Mapping[Oid, Oid], varbinds: Sequence[Varbind]) -> list[Varbind]:
@@ -80,7 +95,7 @@ def _fresh(reached: Mapping[Oid, Oid], varbinds: Sequence[Varbind]) -> list[Varb
 
 def _go_on(reached: Mapping[Oid, Oid], answer: Message, fresh: Sequence[Varbind]) -> dict[Oid, Oid]:
     """Tell where each column goes on; one that gave nothing new is at its end, unless the answer was cut before it."""
-    if answer.error_status == NO_SUCH_NAME and 1 <= answer.error_index <= len(reached):
+    if answer.error_status:
         ended = list(reached)[answer.error_index - 1]
         return {column: last for column, last in reached.items() if column != ended}
     following: dict[Oid, Oid] = {}

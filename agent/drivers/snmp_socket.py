@@ -1,7 +1,8 @@
 """One UDP socket for all SNMP requests: matches answers to requests, and hears of closed ports at once.
 
-An answer counts only from the address and port that was asked, with the request id that was sent. The receive buffer is
-large, or a thousand printers that answer together overflow it.
+An answer counts only from the host that was asked, with the request id that was sent, which nobody can guess; some
+print servers answer from another port. The receive buffer is large, or a thousand printers that answer together
+overflow it.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class SnmpSocket:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: dict[tuple[Address, int], Deliver] = {}
+        self._waiting: dict[tuple[str, int], tuple[Address, Deliver]] = {}
         self._closing = threading.Event()
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
@@ -61,14 +62,14 @@ class SnmpSocket:
     def send(self, address: Address, request_id: int, datagram: bytes, deliver: Deliver) -> None:
         """Send a request; `deliver` gets its answer unless `forget` comes first."""
         with self._lock:
-            self._waiting[address, request_id] = deliver
+            self._waiting[address[0], request_id] = address, deliver
         if not self._transmit(datagram, address):
             self._refuse(address)
 
     def forget(self, address: Address, request_id: int) -> None:
         """Wait no longer for this answer."""
         with self._lock:
-            self._waiting.pop((address, request_id), None)
+            self._waiting.pop((address[0], request_id), None)
 
     def _transmit(self, datagram: bytes, address: Address) -> bool:
         """Send; an error may be an older one about another address, so that it is tried again."""
@@ -104,11 +105,11 @@ class SnmpSocket:
                 log.debug("%s: %s", address[0], error)
             return
         with self._lock:
-            deliver = self._waiting.get((address, answer.request_id))
-            if deliver is None or answer.operation is not Operation.RESPONSE:
+            if answer.operation is not Operation.RESPONSE:
                 return
-            del self._waiting[address, answer.request_id]
-        deliver(answer)
+            _, deliver = self._waiting.pop((address[0], answer.request_id), (None, None))
+        if deliver is not None:
+            deliver(answer)
 
     def _take_refusals(self, udp: socket.socket) -> None:
         while True:
@@ -120,8 +121,8 @@ class SnmpSocket:
 
     def _refuse(self, address: Address) -> None:
         with self._lock:
-            refused = [key for key in self._waiting if key[0] == address]
-            delivers = [self._waiting.pop(key) for key in refused]
+            refused = [key for key, (asked, _) in self._waiting.items() if asked == address]
+            delivers = [self._waiting.pop(key)[1] for key in refused]
         for deliver in delivers:
             deliver(None)
 

@@ -102,7 +102,9 @@ class Sweep:
     def _judge(self, host: str, answer: Message) -> None:
         """Look closer at who has answered: at once, while the silent ones are waited for."""
         get = partial(self._requests.get, host, port=self._port)
-        values = get(mib.IDENTITY_NAMES) if answer.error_status else present(answer.varbinds)
+        told = {name for name, _ in answer.varbinds}
+        is_whole = not answer.error_status and told.issuperset(mib.IDENTITY_NAMES)
+        values = present(answer.varbinds) if is_whole else get(mib.IDENTITY_NAMES)
         identity = identify(values, get)
         if identity is not None:
             uri = f"snmp://{host}:{self._port}" if self._port else f"snmp://{host}"

@@ -107,6 +107,7 @@ PARTS = (
         "drivers/raw.py",
         "drivers/snmp_reading.py",
         "drivers/snmp_socket.py",
+        "drivers/snmp_v3_discovery.py",
         "inbox.py",
         "mdns.py",
         "mqtt_connection.py",

@@ -10,14 +10,18 @@ from contextlib import contextmanager
 import pytest
 
 from agent.drivers import printer_mib as mib
+from agent.drivers.printer_makes import enterprise_oid
 from agent.drivers.snmp import SnmpClient, SnmpPrinter
-from agent.drivers.snmp_v3 import SnmpV3Client
+from agent.drivers.snmp_v3 import AuthProtocol, PrivProtocol, SnmpV3Client
 from agent.errors import PrinterRejectedError, PrinterUnreachableError
+from tests.v3_agent import Values, serving_contexts
 
 HOST = "127.0.0.1"
 CONF = """agentAddress udp:{host}:{port}
 createUser reader SHA "auth-pass-1" AES "priv-pass-1"
 rouser reader authPriv
+createUser old MD5 "auth-pass-1" DES "priv-pass-1"
+rouser old authPriv
 rocommunity public
 override .1.3.6.1.2.1.1.1.0 octet_str "SHARP MX-2300N"
 override .1.3.6.1.2.1.43.5.1.1.17.1 octet_str "V3SERIAL"
@@ -72,10 +76,22 @@ def wait_for_agent(port: int) -> None:
 
 @contextmanager
 def reading(
-    *, user: str = "reader", auth_key: str = "auth-pass-1", priv_key: str = "priv-pass-1"
+    *,
+    user: str = "reader",
+    auth_key: str = "auth-pass-1",
+    priv_key: str = "priv-pass-1",
+    auth_protocol: AuthProtocol = "SHA",
+    priv_protocol: PrivProtocol = "AES",
 ) -> Iterator[SnmpV3Client]:
     """Give a client that has started as this user."""
-    client = SnmpV3Client(user=user, auth_key=auth_key, priv_key=priv_key, timeout_seconds=0.5)
+    client = SnmpV3Client(
+        user=user,
+        auth_key=auth_key,
+        priv_key=priv_key,
+        auth_protocol=auth_protocol,
+        priv_protocol=priv_protocol,
+        timeout_seconds=0.5,
+    )
     client.start()
     try:
         yield client
@@ -95,6 +111,43 @@ def test_a_printer_is_read_by_v3_as_by_v2c(port: int) -> None:
     plain.stop()
 
 
+def test_old_printers_protocols_are_spoken_too(port: int) -> None:
+    """MD5 and DES are all that some of them have."""
+    with reading(user="old", auth_protocol="MD5", priv_protocol="DES") as client:
+        assert client.get(HOST, [mib.SYS_DESCR], port=port) == {mib.SYS_DESCR: b"SHARP MX-2300N"}
+
+
+JETDIRECT: Values = {
+    mib.SYS_DESCR: "HP ETHERNET MULTI-ENVIRONMENT,SN:VNB3J99999,PID:HP Color LaserJet Pro M252dw",
+    mib.SYS_OBJECT_ID: enterprise_oid("11.2.3.9.1"),
+    (*mib.DEVICES, mib.HR_DEVICE_TYPE, 1): mib.HR_DEVICE_PRINTER,
+}
+ITS_SUPPLIES: Values = {
+    (*mib.SUPPLIES, mib.SUPPLY_DESCRIPTION, 1, 1): "Black Cartridge HP CF400X",
+    (*mib.SUPPLIES, mib.SUPPLY_MAX_CAPACITY, 1, 1): 100,
+    (*mib.SUPPLIES, mib.SUPPLY_LEVEL, 1, 1): 63,
+    enterprise_oid("11.2.3.9.4.2.1.1.3.5.0"): "20210523",
+}
+
+
+def test_hps_supplies_are_read_in_a_context_of_their_own() -> None:
+    """The default context has the identity only; so it is at the first read and at the polls."""
+    port = free_port()
+    with serving_contexts({"": JETDIRECT, "Jetdirect": ITS_SUPPLIES}, port=port), reading() as client:
+        printer = SnmpPrinter(HOST, client=client, port=port)
+        told = [printer.read(), printer.read()]
+    assert {(told.identity.serial, told.identity.firmware) for told in told} == {("VNB3J99999", "20210523")}
+    assert [told.status.supplies[0].percent for told in told] == [63.0, 63.0]
+
+
+def test_a_printer_without_that_context_is_told_all_the_same() -> None:
+    """An agent that doesn't know the context refuses it."""
+    port = free_port()
+    with serving_contexts({"": JETDIRECT}, port=port), reading() as client:
+        told = SnmpPrinter(HOST, client=client, port=port).read()
+    assert (told.identity.serial, told.status.supplies) == ("VNB3J99999", ())
+
+
 def test_a_sweep_by_v3_finds_who_speaks_it(port: int) -> None:
     """Silent addresses are never given to pysnmp."""
     with reading() as client:
@@ -102,10 +155,10 @@ def test_a_sweep_by_v3_finds_who_speaks_it(port: int) -> None:
     assert (found.host, found.identity.serial, found.uris) == (HOST, "V3SERIAL", (f"snmp://{HOST}:{port}",))
 
 
-@pytest.mark.parametrize("wrong", [{"user": "nobody"}, {"auth_key": "wrong-pass"}])
-def test_a_wrong_user_or_key_is_a_refusal(port: int, wrong: dict[str, str]) -> None:
+@pytest.mark.parametrize(("user", "auth_key"), [("nobody", "auth-pass-1"), ("reader", "wrong-pass")])
+def test_a_wrong_user_or_key_is_a_refusal(port: int, user: str, auth_key: str) -> None:
     """Trying again would not help."""
-    with reading(**wrong) as client, pytest.raises(PrinterRejectedError, match="refused"):
+    with reading(user=user, auth_key=auth_key) as client, pytest.raises(PrinterRejectedError, match="refused"):
         client.get(HOST, [mib.SYS_DESCR], port=port)
 
 

@@ -86,10 +86,8 @@ class Supply:
     @property
     def percent(self) -> float | None:
         """What is left of a consumed supply, or how full a receptacle is: 0 to 100, None where it can't be told."""
-        if self.level is None or not self.max_capacity or not 0 <= self.level <= self.max_capacity:
-            return None
-        left = 100 * self.level / self.max_capacity
-        return round(100 - left if self.supply_class == "receptacle" else left, 1)
+        left = _percentage(self.level, self.max_capacity)
+        return left if left is None or self.supply_class == "consumed" else round(100 - left, 1)
 
     def to_json(self) -> dict[str, Any]:
         """Give the supply as the contract shows it."""
@@ -103,6 +101,39 @@ class Supply:
             "max_capacity": self.max_capacity,
             "percent": self.percent,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Tray:
+    """One input tray: prtInputEntry of RFC 3805. `media` is what it was told lies in it, in the printer's words."""
+
+    name: str
+    media: str | None = None
+    unit: str | None = None
+    level: int | None = None
+    max_capacity: int | None = None
+
+    @property
+    def percent(self) -> float | None:
+        """How full it is: 0 to 100, None where it can't be told."""
+        return _percentage(self.level, self.max_capacity)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the tray as the contract shows it."""
+        return {
+            "name": self.name,
+            "media": self.media,
+            "unit": self.unit,
+            "level": self.level,
+            "max_capacity": self.max_capacity,
+            "percent": self.percent,
+        }
+
+
+def _percentage(level: int | None, capacity: int | None) -> float | None:
+    if level is None or not capacity or not 0 <= level <= capacity:
+        return None
+    return round(100 * level / capacity, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +160,7 @@ class Identity:
 class PrinterStatus:
     """What a printer said of itself at one moment; `state_reasons` is empty where it has none, never `none`.
 
+    `state_message` is what its panel shows, in its own words and language.
     `sources` names for each field that was told the driver that told it, where several were asked.
     """
 
@@ -138,6 +170,8 @@ class PrinterStatus:
     supplies: tuple[Supply, ...] = ()
     impressions_completed: int | None = None
     media_sheets_completed: int | None = None
+    state_message: str | None = None
+    trays: tuple[Tray, ...] = ()
     sources: tuple[tuple[str, str], ...] = ()
 
 
@@ -232,10 +266,12 @@ class Printer:
             "location": self.identity.location,
             "state": self.status.state.keyword,
             "state_reasons": list(self.status.state_reasons),
+            "state_message": self.status.state_message,
             "accepting_jobs": self.status.accepting_jobs and not self.paused,
             "online": self.online,
             "last_seen": timestamp(self.last_seen),
             "supplies": [supply.to_json() for supply in self.status.supplies],
+            "trays": [tray.to_json() for tray in self.status.trays],
             "impressions_completed": self.status.impressions_completed,
             "media_sheets_completed": self.status.media_sheets_completed,
             "document_formats": list(self.capabilities.document_formats),

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from agent.errors import StorageError
-from agent.model import Capabilities, Identity, Printer, PrinterState, PrinterStatus, Supply
+from agent.model import Capabilities, Identity, Printer, PrinterState, PrinterStatus, Supply, Tray
 
 
 def encode_printer(printer: Printer) -> str:
@@ -18,6 +18,7 @@ def encode_printer(printer: Printer) -> str:
     record["identity"] = asdict(printer.identity)
     record["status"] = {name: getattr(printer.status, name) for name in PrinterStatus.__slots__}
     record["status"]["supplies"] = [asdict(supply) for supply in printer.status.supplies]
+    record["status"]["trays"] = [asdict(tray) for tray in printer.status.trays]
     record["capabilities"] = {
         "document_formats": printer.capabilities.document_formats,
         "options": dict(printer.capabilities.options),
@@ -63,6 +64,7 @@ def _status(record: Mapping[str, Any]) -> PrinterStatus:
     fields["state"] = PrinterState(record["state"])
     fields["state_reasons"] = tuple(record["state_reasons"])
     fields["supplies"] = tuple(Supply(**supply) for supply in record["supplies"])
+    fields["trays"] = tuple(Tray(**tray) for tray in record.get("trays", ()))
     fields["sources"] = tuple((field, driver) for field, driver in record.get("sources", ()))
     return PrinterStatus(**fields)
 

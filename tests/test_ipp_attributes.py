@@ -17,7 +17,7 @@ from agent.drivers.ipp_message import parse_message
 from agent.drivers.ipp_supplies import parse_supplies
 from agent.drivers.ipp_values import Attribute, Attributes, GroupTag, Range, Tag, attribute
 from agent.errors import PrinterRejectedError
-from agent.model import Identity, JobOptions, JobReading, JobState, PrinterState, Reading, Supply
+from agent.model import Identity, JobOptions, JobReading, JobState, PrinterState, Reading, Supply, Tray
 from tests.ipp_parts import make_job
 
 
@@ -73,6 +73,33 @@ def test_a_photo_printer_is_told_truly(recordings: Path) -> None:
         ("ink-cartridge", "yellow", 6.0),
         ("ink-cartridge", "black", 64.0),
     ]
+
+
+def test_trays_and_message_are_told(recordings: Path) -> None:
+    """A Kyocera that sleeps says so; its `Auto` is no tray."""
+    status = _read(recordings, "Kyocera-ECOSYS-M2040dn-Printer-Attributes.ipp").status
+    assert status.state_message == "Sleeping..."
+    assert status.trays == (Tray("MP Tray", level=0, max_capacity=100), Tray("Cassette 1", max_capacity=250))
+
+
+@pytest.mark.parametrize(
+    ("reasons", "alerts", "told"),
+    [
+        ((), ("code=coverOpen;severity=critical;group=cover",), ("cover-open-error",)),
+        (("media-empty-report",), ("code=inputMediaSupplyEmpty;severity=warning",), ("media-empty-report",)),
+        ((), ("code=markerTonerAlmostEmpty;severity=warning",) * 2, ("toner-low-warning",)),
+        (("none",), ("code=printerReadyToPrint;severity=other", "other", "code=unknown;severity=critical"), ()),
+    ],
+)
+def test_a_fault_that_only_the_alerts_tell_is_a_reason(
+    reasons: tuple[str, ...], alerts: tuple[str, ...], told: tuple[str, ...]
+) -> None:
+    """Events, idle messages and what the reasons say already are not."""
+    group = _group(
+        attribute("printer-state-reasons", Tag.KEYWORD, *reasons),
+        attribute("printer-alert", Tag.OCTET_STRING, *(alert.encode() for alert in alerts)),
+    )
+    assert parse_reading(group).status.state_reasons == told
 
 
 def test_a_sleeping_kyocera_is_idle_and_its_waste_box_empty(recordings: Path) -> None:

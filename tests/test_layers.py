@@ -37,7 +37,9 @@ PURE = (
         "clock_watch.py",
         "document_reference.py",
         "drivers/ipp_message.py",
+        "drivers/ipp_alerts.py",
         "drivers/ipp_supplies.py",
+        "drivers/ipp_trays.py",
         "drivers/pjl_message.py",
         "drivers/snmp_message.py",
         "drivers/xml_document.py",
@@ -67,6 +69,7 @@ PURE = (
     (
         "drivers/hp_keywords.py",
         "drivers/printer_makes.py",
+        "drivers/printer_parts.py",
     ),
     (
         "drivers/brother_mib.py",

@@ -29,8 +29,9 @@ ENDS = ("completed", "aborted", "canceled")
 FORMS = [("5", "bytes"), ("5", "JSON"), ("3.1.1", "bytes"), ("3.1.1", "JSON")]
 PRINTER_KEYS = {
     "id", "uuid", "serial", "mac", "host", "name", "make_and_model", "firmware", "location", "state", "state_reasons",
-    "accepting_jobs", "online", "last_seen", "supplies", "impressions_completed", "media_sheets_completed",
-    "document_formats", "sources", "status_driver", "print_driver", "alias", "printos",
+    "state_message", "accepting_jobs", "online", "last_seen", "supplies", "trays", "impressions_completed",
+    "media_sheets_completed", "document_formats", "sources", "status_driver", "status_sources", "print_driver", "alias",
+    "printos",
 }  # fmt: skip
 SUPPLY_KEYS = {
     "description", "supply_type", "supply_class", "colorant", "unit", "level", "max_capacity", "percent",

@@ -10,7 +10,7 @@ from agent.drivers.printer_makes import enterprise_oid
 from agent.drivers.printer_mib import identifier, text
 from agent.drivers.printer_status import parse_status
 from agent.drivers.snmp_message import Missing, Oid, Value, oid
-from agent.model import PrinterState, PrinterStatus, Supply
+from agent.model import PrinterState, PrinterStatus, Supply, Tray
 
 HP_DEVICE_ID = enterprise_oid("11.2.3.9.1.1.7.0")
 LINUX = oid("1.3.6.1.4.1.8072.3.2.10")
@@ -136,6 +136,56 @@ def test_one_fault_told_twice_is_one_reason_with_the_worse_severity() -> None:
     values: dict[Oid, Value] = {(*mib.ALERTS, column, 1, 1): value for column, value in row.items()}
     values[(*mib.HR_PRINTERS, mib.HR_PRINTER_DETECTED_ERROR_STATE, 1)] = b"\x04"
     assert parse_status(values).state_reasons == ("media-jam-error",)
+
+
+@pytest.mark.parametrize(
+    ("covers", "errors", "reasons"),
+    [
+        ((4, 4), b"\0", ()),
+        ((4, 3), b"\0", ("cover-open-warning",)),
+        ((5, 6), b"\0", ("interlock-open-warning",)),
+        ((3,), b"\x08", ("door-open-error",)),
+        ((None, -2, 1), b"\0", ()),
+    ],
+)
+def test_an_open_cover_is_a_reason(covers: tuple[int | None, ...], errors: bytes, reasons: tuple[str, ...]) -> None:
+    """Unless the error bits tell the same, with its severity."""
+    values: dict[Oid, Value] = {(*mib.COVERS, mib.COVER_STATUS, 1, row): state for row, state in enumerate(covers, 1)}
+    values[(*mib.HR_PRINTERS, mib.HR_PRINTER_DETECTED_ERROR_STATE, 1)] = errors
+    assert parse_status(values).state_reasons == reasons
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ((b"Sleeping",), "Sleeping"),
+        ((b"ENERGIESPAREN   \rTROMMEL ERSETZ. ", b"", b"Tray 2\0junk"), "ENERGIESPAREN TROMMEL ERSETZ. Tray 2"),
+        ((b"", b"", b"", b"", b""), None),
+        ((), None),
+        ((b"x" * 100, b"y" * 100), f"{'x' * 100} {'y' * 26}"),
+        ((7, None), None),
+    ],
+)
+def test_the_console_is_one_line(lines: tuple[Value, ...], message: str | None) -> None:
+    """Epson has no rows or five empty ones, Brother a carriage return."""
+    values = {(*mib.CONSOLE, mib.CONSOLE_TEXT, 1, row): line for row, line in enumerate(lines, start=1)}
+    assert parse_status(values).state_message == message
+
+
+def test_a_tray_is_told_with_what_lies_in_it() -> None:
+    """Some remains is no number; a tray is named by whichever of its names it has."""
+    columns: dict[int, tuple[Value, Value]] = {
+        mib.INPUT_UNIT: (8, 8),
+        mib.INPUT_MAX_CAPACITY: (500, 250),
+        mib.INPUT_LEVEL: (200, -3),
+        mib.INPUT_MEDIA: (b"Plain", b""),
+        mib.INPUT_NAME: (b"Tray 2", None),
+        mib.INPUT_DESCRIPTION: (None, b"Cassette 1"),
+    }
+    values = {(*mib.INPUTS, column, 1, row): told[row - 1] for column, told in columns.items() for row in (1, 2)}
+    trays = parse_status(values).trays
+    assert trays == (Tray("Tray 2", "Plain", "sheets", 200, 500), Tray("Cassette 1", None, "sheets", None, 250))
+    assert [tray.percent for tray in trays] == [40.0, None]
 
 
 # Supplies and counters

@@ -19,6 +19,8 @@ CHANGES = {
 }
 """What can be done to a printer: what that is, and what is said when it is done."""
 
+TABLES = ("supplies", "trays")
+
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands of this module."""
@@ -89,14 +91,20 @@ def printer_table(printers: list[Mapping[str, Any]]) -> str:
 
 def printer_page(printer: Mapping[str, Any]) -> str:
     """Lay out everything known of one printer."""
-    page = facts({name.replace("_", " "): value for name, value in printer.items() if name != "supplies"})
-    if not printer["supplies"]:
-        return page
-    rows = [
+    told = {name.replace("_", " "): value for name, value in printer.items() if name not in TABLES}
+    told["status sources"] = [
+        f"{field.replace('_', ' ')}: {driver}" for field, driver in told["status sources"].items()
+    ]
+    supplies = [
         [supply["description"], supply["supply_type"], supply["colorant"], _percent(supply)]
         for supply in printer["supplies"]
     ]
-    return f"{page}\n\n{table(['supply', 'type', 'colorant', 'left'], rows)}"
+    trays = [[tray["name"], tray["media"], _percent(tray)] for tray in printer["trays"]]
+    tables = (
+        table(["supply", "type", "colorant", "left"], supplies) if supplies else "",
+        table(["tray", "media", "left"], trays) if trays else "",
+    )
+    return "\n\n".join(filter(None, (facts(told), *tables)))
 
 
 def state_of(printer: Mapping[str, Any]) -> str:
@@ -113,7 +121,7 @@ def _supplies(supplies: list[Mapping[str, Any]]) -> str:
     )
 
 
-def _percent(supply: Mapping[str, Any]) -> str:
-    if supply["percent"] is None:
+def _percent(part: Mapping[str, Any]) -> str:
+    if part["percent"] is None:
         return "unknown"
-    return f"{supply['percent']:.0f} %{' full' if supply['supply_class'] == 'receptacle' else ''}"
+    return f"{part['percent']:.0f} %{' full' if part.get('supply_class') == 'receptacle' else ''}"

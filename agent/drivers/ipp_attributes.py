@@ -11,7 +11,9 @@ from collections.abc import Mapping
 
 from agent.command_set import parse_command_set
 from agent.drivers.device_id import parse_device_id, serial_number
+from agent.drivers.ipp_alerts import parse_alerts
 from agent.drivers.ipp_supplies import parse_supplies
+from agent.drivers.ipp_trays import parse_trays
 from agent.drivers.ipp_values import Attribute, Attributes, Range, Tag, Value, attribute, plain_text
 from agent.drivers.printer_makes import make_by_name
 from agent.errors import NotFoundError, PrinterRejectedError
@@ -42,17 +44,20 @@ PRINTER_ATTRIBUTES = (
     "page-ranges-supported",
     "print-color-mode-supported",
     "print-quality-supported",
+    "printer-alert",
     "printer-device-id",
     "printer-dns-sd-name",
     "printer-firmware-string-version",
     "printer-impressions-completed",
     "printer-info",
+    "printer-input-tray",
     "printer-is-accepting-jobs",
     "printer-location",
     "printer-make-and-model",
     "printer-media-sheets-completed",
     "printer-name",
     "printer-state",
+    "printer-state-message",
     "printer-state-reasons",
     "printer-supply",
     "printer-supply-description",
@@ -193,11 +198,13 @@ def parse_status(printer: Attributes) -> PrinterStatus:
     accepting = printer.boolean("printer-is-accepting-jobs")
     return PrinterStatus(
         state=_printer_state(printer.integer("printer-state")),
-        state_reasons=_reasons(printer.texts("printer-state-reasons")),
+        state_reasons=_printer_reasons(printer),
         accepting_jobs=accepting is not False,
         supplies=parse_supplies(printer),
         impressions_completed=_count(printer.integer("printer-impressions-completed")),
         media_sheets_completed=_count(printer.integer("printer-media-sheets-completed")),
+        state_message=printer.text("printer-state-message"),
+        trays=parse_trays(printer),
     )
 
 
@@ -321,6 +328,14 @@ def _option_text(name: str, value: Value) -> str | None:
 def _parse_uuid(text: str) -> str | None:
     found = _UUID.fullmatch(text.lower())
     return found[1] if found and found[1] != _NO_UUID else None
+
+
+def _printer_reasons(printer: Attributes) -> tuple[str, ...]:
+    """Give printer-state-reasons, and what only the alerts tell."""
+    reasons = _reasons(printer.texts("printer-state-reasons"))
+    known = {re.sub("-(report|warning|error)$", "", reason) for reason in reasons}
+    told = (alert for alert in parse_alerts(printer) if alert.rpartition("-")[0] not in known)
+    return tuple(dict.fromkeys((*reasons, *told)))[:_MOST_REASONS]
 
 
 def _reasons(texts: tuple[str, ...]) -> tuple[str, ...]:

@@ -6,11 +6,10 @@ the room left in it, as `Supply.level` does.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from itertools import islice, zip_longest
 
-from agent.drivers.ipp_values import Attributes, plain_text
+from agent.drivers.ipp_values import Attributes, hyphenated, parse_fields, parse_quantity
 from agent.drivers.printer_keywords import find_colorant
 from agent.model import Supply, SupplyClass
 
@@ -44,7 +43,7 @@ def parse_supplies(printer: Attributes) -> tuple[Supply, ...]:
 
 
 def _marker(name: str, type_: str, color: str, level: int | None, listed: Supply | None) -> Supply:
-    supply_type = _hyphenated(type_) or (listed.supply_type if listed else "unknown")
+    supply_type = hyphenated(type_) or (listed.supply_type if listed else "unknown")
     supply_class: SupplyClass = listed.supply_class if listed else _class(supply_type, "")
     colorant = (listed.colorant if listed else None) or _colorant(name) or _colorant(color)
     description = name or (listed.description if listed else "") or _description(colorant, supply_type)
@@ -65,19 +64,18 @@ def _parse_printer_supply(printer: Attributes) -> tuple[Supply, ...]:
 
 def _parse_supply(text: str, description: str) -> Supply:
     """Read `type=toner;maxcapacity=100;level=25;class=supplyThatIsConsumed;unit=percent;colorantname=black;`."""
-    pairs = (part.partition("=") for part in text.split(";"))
-    fields = {key.strip().lower(): value.strip() for key, _, value in pairs}
-    supply_type = _hyphenated(fields.get("type", "")) or "unknown"
+    fields = parse_fields(text)
+    supply_type = hyphenated(fields.get("type", "")) or "unknown"
     colorant = _colorant(fields.get("colorantname", "")) or _colorant(description)
-    unit = _hyphenated(fields.get("unit", "")) or None
+    unit = hyphenated(fields.get("unit", "")) or None
     return Supply(
         description=description or _description(colorant, supply_type),
         supply_type=supply_type,
         supply_class=_class(supply_type, fields.get("class", "")),
         colorant=colorant,
         unit=unit,
-        level=_number(fields.get("level", "")),
-        max_capacity=_number(fields.get("maxcapacity", "")) or (FULL if unit == "percent" else None),
+        level=parse_quantity(fields.get("level")),
+        max_capacity=parse_quantity(fields.get("maxcapacity")) or (FULL if unit == "percent" else None),
     )
 
 
@@ -93,13 +91,3 @@ def _colorant(text: str) -> str | None:
 
 def _description(colorant: str | None, supply_type: str) -> str:
     return " ".join(filter(None, (colorant, supply_type.replace("-", " ")))).capitalize()
-
-
-def _hyphenated(word: str) -> str:
-    """Give PWG 5100.9's keyword for the Printer-MIB's name: `inkCartridge` is `ink-cartridge`."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", plain_text(word)).lower()
-
-
-def _number(text: str) -> int | None:
-    """Read a level; the Printer-MIB's -1, -2 and -3 say that it isn't known."""
-    return int(text) if re.fullmatch(r"[0-9]{1,10}", text) else None

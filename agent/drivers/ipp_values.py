@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -210,6 +211,22 @@ def plain_text(value: Value) -> str:
     if not isinstance(value, str):
         return ""
     return " ".join("".join(char if char.isprintable() else " " for char in value).split())[:LONGEST_TEXT]
+
+
+def hyphenated(word: str) -> str:
+    """Give PWG 5100.9's keyword for the Printer-MIB's name: `inkCartridge` is `ink-cartridge`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", plain_text(word)).lower()
+
+
+def parse_fields(text: str) -> dict[str, str]:
+    """Split `type=toner;level=25;` (PWG 5100.13) by its keys in lower case."""
+    pairs = (part.partition("=") for part in text.split(";"))
+    return {key.strip().lower(): value.strip() for key, _, value in pairs}
+
+
+def parse_quantity(text: str | None) -> int | None:
+    """Read a level or capacity; the Printer-MIB's -1, -2 and -3 say that it isn't known."""
+    return int(text) if text and re.fullmatch(r"[0-9]{1,10}", text) else None
 
 
 def _decoded(octets: bytes) -> str:

@@ -42,16 +42,22 @@ def _status(told: Sequence[tuple[str, PrinterStatus]]) -> PrinterStatus:
     state_by, state = _best(told, _tells_state)
     supplies_by, supplies = _best(told, _tells_levels, _tells_supplies)
     count_by, count = _best(told, _tells_count)
+    message_by, message = _best(told, lambda status: status.state_message)
+    trays_by, trays = _best(told, lambda status: status.trays)
     sources = {
         "state": state_by if _tells_state(state) else None,
         "state_reasons": state_by if _tells_state(state) or state.state_reasons else None,
+        "state_message": message_by if message.state_message else None,
         "supplies": supplies_by if supplies.supplies else None,
+        "trays": trays_by if trays.trays else None,
         "impressions_completed": count_by if count.impressions_completed is not None else None,
         "media_sheets_completed": count_by if count.media_sheets_completed is not None else None,
     }
     return replace(
         state,
+        state_message=message.state_message,
         supplies=supplies.supplies,
+        trays=trays.trays,
         impressions_completed=count.impressions_completed,
         media_sheets_completed=count.media_sheets_completed,
         sources=tuple((field, driver) for field, driver in sources.items() if driver),

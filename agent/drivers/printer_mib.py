@@ -55,6 +55,16 @@ COLORANT_VALUE = 4
 INTERPRETERS = oid("1.3.6.1.2.1.43.15.1.1")
 INTERPRETER_LANG_FAMILY = 2
 
+COVERS = oid("1.3.6.1.2.1.43.6.1.1")
+COVER_STATUS = 3
+
+INPUTS = oid("1.3.6.1.2.1.43.8.2.1")
+INPUT_UNIT, INPUT_MAX_CAPACITY, INPUT_LEVEL, INPUT_MEDIA, INPUT_NAME = 8, 9, 10, 12, 13
+INPUT_MODEL, INPUT_DESCRIPTION = 15, 18
+
+CONSOLE = oid("1.3.6.1.2.1.43.16.5.1")
+CONSOLE_TEXT = 2
+
 ALERTS = oid("1.3.6.1.2.1.43.18.1.1")
 ALERT_SEVERITY, ALERT_GROUP, ALERT_CODE, ALERT_DESCRIPTION = 2, 4, 7, 8
 
@@ -94,6 +104,16 @@ STATIC_TABLES: Mapping[Oid, tuple[int, ...]] = MappingProxyType(
         GENERAL: (PRT_GENERAL_PRINTER_NAME, PRT_GENERAL_SERIAL_NUMBER),
         HR_PRINTERS: (HR_PRINTER_STATUS, HR_PRINTER_DETECTED_ERROR_STATE),
         INTERPRETERS: (INTERPRETER_LANG_FAMILY,),
+        COVERS: (COVER_STATUS,),
+        INPUTS: (
+            INPUT_UNIT,
+            INPUT_MAX_CAPACITY,
+            INPUT_LEVEL,
+            INPUT_MEDIA,
+            INPUT_NAME,
+            INPUT_MODEL,
+            INPUT_DESCRIPTION,
+        ),
     }
 )
 """Tables that are walked once and then hourly, because their rows are sparse."""
@@ -103,9 +123,11 @@ INTERFACE_NAMES: tuple[Oid, ...] = tuple(
 )
 """The interfaces where a printer's own address nearly always is."""
 
-ALERT_COLUMNS: tuple[Oid, ...] = tuple(
-    (*ALERTS, column) for column in (ALERT_SEVERITY, ALERT_GROUP, ALERT_CODE, ALERT_DESCRIPTION)
+WALKED_COLUMNS: tuple[Oid, ...] = (
+    *((*ALERTS, column) for column in (ALERT_SEVERITY, ALERT_GROUP, ALERT_CODE, ALERT_DESCRIPTION)),
+    (*CONSOLE, CONSOLE_TEXT),
 )
+"""What is walked at each poll, because its rows come and go."""
 
 _POLLED = {
     (*DEVICES, HR_DEVICE_STATUS),
@@ -114,6 +136,9 @@ _POLLED = {
     (*MARKERS, PRT_MARKER_LIFE_COUNT),
     (*SUPPLIES, SUPPLY_LEVEL),
     (*SUPPLIES, SUPPLY_MAX_CAPACITY),
+    (*COVERS, COVER_STATUS),
+    (*INPUTS, INPUT_LEVEL),
+    (*INPUTS, INPUT_MEDIA),
 }
 
 _PML_PREFIX = b"\x01\x15"

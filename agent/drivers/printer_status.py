@@ -10,6 +10,7 @@ from agent.drivers import printer_keywords as keywords
 from agent.drivers import printer_mib as mib
 from agent.drivers.printer_makes import OWN_COUNTERS
 from agent.drivers.printer_mib import Row, Values, cell, number, quantity, rows, text
+from agent.drivers.printer_parts import open_covers, parse_console, parse_trays
 from agent.model import PrinterState, PrinterStatus, Supply, SupplyClass
 
 MOST_SUPPLIES = 64
@@ -22,6 +23,7 @@ IMPRESSIONS, SHEETS = "impressions", "sheets"
 RECEPTACLE = 4
 DEVICE_DOWN = 5
 STATUS_OTHER, STATUS_IDLE, STATUS_PRINTING, STATUS_WARMUP = 1, 3, 4, 5
+OPEN = frozenset({"door-open", "cover-open", "interlock-open"})
 STOPPING = frozenset(
     {"media-jam-error", "door-open-error", "cover-open-error", "interlock-open-error", "offline-error"}
 )
@@ -56,6 +58,8 @@ def parse_status(values: Values) -> PrinterStatus:
         supplies=supplies,
         impressions_completed=_own_count(values) if impressions is sheets is None else impressions,
         media_sheets_completed=sheets,
+        state_message=parse_console(values),
+        trays=parse_trays(values),
     )
 
 
@@ -147,11 +151,13 @@ def _stops(reason: str, status: int | None) -> bool:
 
 
 def _reasons(values: Values, supplies: Iterable[Supply]) -> tuple[str, ...]:
-    """Gather what is wrong from the error bits and the alerts, each keyword once with its worst severity."""
+    """Gather what is wrong from error bits, alerts and covers, each keyword once with its worst severity."""
     worst: dict[str, str] = {}
     for keyword, severity in (*_detected_errors(values, supplies), *_alerts(values)):
         known = worst.get(keyword, severity)
         worst[keyword] = min(known, severity, key=_SEVERITIES.index)
+    if not worst.keys() & OPEN:
+        worst |= dict(open_covers(values))
     return tuple(f"{keyword}-{severity}" for keyword, severity in worst.items())[:MOST_REASONS]
 
 

@@ -92,7 +92,7 @@ class SnmpPrinter:
     """The status of one printer by Printer-MIB.
 
     Identity, tables' rows and capacities are learnt once and then hourly, or when the printer has restarted or a row is
-    gone; in between, each read asks for what changes by one GET of known names, and walks the alerts.
+    gone; in between, each read asks for what changes by one GET of known names, and walks alerts and console.
 
     Args:
         host: its name or address.
@@ -138,7 +138,7 @@ class SnmpPrinter:
         fresh = self._client.get(self._host, self._polled, port=self._port)
         if self._has_restarted(fresh) or self._is_another(fresh):
             return None
-        return {**self._known, **fresh, **self._walk(mib.ALERT_COLUMNS)}
+        return {**self._known, **fresh, **self._walk(mib.WALKED_COLUMNS)}
 
     def _has_restarted(self, fresh: Values) -> bool:
         before, now = mib.number(self._known.get(mib.SYS_UP_TIME)), mib.number(fresh.get(mib.SYS_UP_TIME))
@@ -168,7 +168,7 @@ class SnmpPrinter:
         self._identity = parse_identity(values)
         self._capabilities = parse_capabilities(values)
         self._learnt_at = self._clock()
-        return {**values, **self._walk(mib.ALERT_COLUMNS)}
+        return {**values, **self._walk(mib.WALKED_COLUMNS)}
 
     def _walk_table(self, entry: Oid) -> dict[Oid, Value]:
         return self._walk([(*entry, column) for column in mib.STATIC_TABLES[entry]])

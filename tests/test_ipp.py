@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.drivers.ipp import Ipp, http_url
+from agent.drivers.ipp_message import encode_message
 from agent.drivers.ipp_values import GroupTag, Message, Operation, Status, Tag, attribute
 from agent.errors import (
     NotFoundError,
@@ -63,17 +64,20 @@ def test_who_a_printer_is_costs_three_attributes(says: bool, exchanges: int) -> 
         assert len(printer.asked[0].group(GroupTag.OPERATION).texts("requested-attributes")) == 3
 
 
+@pytest.mark.parametrize("spoken", [((2, 0), (1, 1)), ((2, 0), (1, 1), (1, 0))])
 @pytest.mark.parametrize("refusal", [reply(Status.VERSION_NOT_SUPPORTED), Response(400)])
-def test_an_old_printer_is_spoken_to_in_its_version(refusal: Message | Response) -> None:
-    """IPP 2.0 that is refused, one way or the other, becomes 1.1, once and for good."""
+def test_an_old_printer_is_spoken_to_in_its_version(
+    refusal: Message | Response, spoken: tuple[tuple[int, int], ...]
+) -> None:
+    """IPP 2.0 that is refused, one way or the other, becomes 1.1 or even 1.0, once and for good."""
 
     def old(message: Message, request: Request) -> Message | Response:
-        return able() if message.version == (1, 1) else refusal
+        return able() if message.version == spoken[-1] else refusal
 
     with scripted(old) as (ipp, printer):
         ipp.read()
         ipp.read()
-        assert [message.version for message in printer.asked] == [(2, 0), (1, 1), (1, 1)]
+        assert [message.version for message in printer.asked] == [*spoken, spoken[-1]]
 
 
 def test_a_printer_that_dislikes_requested_attributes_is_asked_for_all() -> None:
@@ -87,6 +91,25 @@ def test_a_printer_that_dislikes_requested_attributes_is_asked_for_all() -> None
         ipp.read()
         ipp.read()
         assert len(printer.asked) == 3
+
+
+def test_a_printer_with_one_attribute_of_a_wrong_length_is_read_up_to_it() -> None:
+    """What came before stands; nothing after it could be told from noise."""
+    whole = encode_message(able())
+    bad = whole[:-1] + b"\x41\x00\x0dprinter-state\xff\xffcut"
+    with scripted(lambda message, request: Response(body=bad)) as (ipp, _):
+        assert ipp.read().status.state == PrinterState.IDLE
+
+
+def test_half_a_list_of_jobs_is_not_believed() -> None:
+    """The job that is asked for may be in the other half."""
+    bad = encode_message(job_reply(42))[:-1] + b"\x41\x00\x08job-name\xff\xffcut"
+
+    def cut(message: Message, request: Request) -> Message | Response:
+        return able() if message.code == Operation.GET_PRINTER_ATTRIBUTES else Response(body=bad)
+
+    with scripted(cut) as (ipp, _), pytest.raises(PrinterProtocolError):
+        ipp.read_job("42")
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ from agent.upload import Upload
 
 log = logging.getLogger(__name__)
 
-VERSIONS: tuple[tuple[int, int], ...] = ((2, 0), (1, 1))
+VERSIONS: tuple[tuple[int, int], ...] = ((2, 0), (1, 1), (1, 0))
 TOO_NEW = frozenset({Status.VERSION_NOT_SUPPORTED, Status.BAD_REQUEST})
 """How printers say that they don't speak a version; ippeveprinter, for one, calls it a bad request."""
 

@@ -40,6 +40,7 @@ class Source(Protocol):
 
 
 Items = list[tuple[str, list[Tagged]]]
+_Groups = list[tuple[int, Items]]
 
 
 # --- to bytes ---
@@ -119,15 +120,37 @@ def parse_message(content: bytes) -> Message:
     return read_message(io.BytesIO(content))
 
 
+def parse_response(content: bytes) -> Message:
+    """Read a response; one that describes a printer is read up to where its framing can't be followed any more.
+
+    One attribute of a wrong length is no reason to know nothing of a printer. Of jobs no half answer is believed.
+
+    Raises:
+        PrinterProtocolError: this is no IPP message, or only a part of one that describes no printer.
+    """
+    octets, groups = _Octets(io.BytesIO(content)), _Groups()
+    header = octets.take(8)
+    try:
+        _read_groups(octets, groups)
+    except PrinterProtocolError:
+        if not any(tag == GroupTag.PRINTER and items for tag, items in groups):
+            raise
+    return _message(header, groups)
+
+
 def read_message(stream: Source) -> Message:
     """Read a message from a stream, which is left at the first byte of the document data.
 
     Raises:
         PrinterProtocolError: this is no IPP message, or only a part of one.
     """
-    octets = _Octets(stream)
-    major, minor, code, request_id = struct.unpack(">BBHi", octets.take(8))
-    groups: list[tuple[int, Items]] = []
+    octets, groups = _Octets(stream), _Groups()
+    header = octets.take(8)
+    _read_groups(octets, groups)
+    return _message(header, groups)
+
+
+def _read_groups(octets: _Octets, groups: _Groups) -> None:
     while (tag := octets.number(1)) != GroupTag.END:
         if tag < FIRST_VALUE_TAG:
             groups.append((tag, []))
@@ -135,6 +158,10 @@ def read_message(stream: Source) -> Message:
             _read_attribute(octets, tag, groups[-1][1])
         else:
             raise PrinterProtocolError("an IPP message with an attribute before its first group")
+
+
+def _message(header: bytes, groups: _Groups) -> Message:
+    major, minor, code, request_id = struct.unpack(">BBHi", header)
     return Message(code, tuple(Group(tag, _attributes(items)) for tag, items in groups), (major, minor), request_id)
 
 

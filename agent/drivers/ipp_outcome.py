@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.drivers.ipp_message import parse_message
+from agent.drivers.ipp_message import parse_response
 from agent.drivers.ipp_values import GroupTag, Message, Status, plain_text
 from agent.errors import (
     NotFoundError,
@@ -52,7 +52,7 @@ def parse_answer(answer: Answer) -> Message:
     """
     told = f"HTTP status {answer.status}"
     if answer.status == HTTP_OK:
-        return parse_message(answer.body)
+        return parse_response(answer.body)
     if answer.status == HTTP_BAD_REQUEST:
         return Message(Status.BAD_REQUEST, ())
     if answer.status in HTTP_FORBIDS:

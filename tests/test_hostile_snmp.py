@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -276,6 +277,16 @@ def other_answers_first(request: Message, cells: Cells) -> Sends:
 def test_a_message_that_is_odd_is_read_whole(good: Reading, mischief: Mischief) -> None:
     """At the first read and at the poll after it."""
     assert read(mischief) == [good] * 2
+
+
+def test_an_agent_that_is_slower_than_the_time_limit_is_read(good: Reading) -> None:
+    """Its answer to the first attempt comes while the second waits, and counts."""
+
+    def slowly(request: Message, cells: Cells) -> Sends:
+        time.sleep(0.35)
+        return [("here", honestly(request, cells))]
+
+    assert read(slowly) == [good] * 2
 
 
 @pytest.mark.parametrize("mischief", [failing_at_one, failing_without_saying_where])

@@ -302,6 +302,18 @@ def test_a_sweep_finds_an_agent_that_speaks_v1_only(client: SnmpClient) -> None:
     assert found.identity.serial == "SN0001"
 
 
+def test_a_sweep_finds_a_printer_that_is_slower_than_the_time_limit(client: SnmpClient) -> None:
+    """Its answer comes while the retry waits."""
+
+    def slowly(request: Message, cells: Cells) -> bytes | None:
+        time.sleep(0.25)
+        return answer(request, cells)
+
+    with serving(printer_cells(), reply=slowly) as agent:
+        (found,) = client.sweep([HOST], port=agent.port)
+    assert found.identity.serial == "SN0001"
+
+
 # One printer's status
 
 

@@ -27,6 +27,7 @@ SMALL_REQUEST = 8
 LARGEST_BULK = 60
 ROWS_AT_ONCE = 10
 TURN_SECONDS = 30.0
+LONGEST_PATIENCE_SECONDS = 5.0
 LARGEST_REQUEST_ID = 2**31 - 1
 ALIVE = (oid("1.3.6.1.2.1.1.3.0"),)
 
@@ -58,6 +59,7 @@ class SnmpRequests:
         self.turns = Turns()
         self._port = port
         self.dialects = Dialects(communities, version=version, attempts=retries + 1)
+        self._patience: dict[Address, float] = {}
         self._without_bulk: set[Address] = set()
 
     def get(self, host: str, names: Sequence[Oid], *, port: int | None = None) -> dict[Oid, Value]:
@@ -119,26 +121,49 @@ class SnmpRequests:
         return answer
 
     def _attempt(self, address: Address, operation: Operation, names: tuple[Oid, ...]) -> Message | None:
-        for dialect in self.dialects.of(address):
-            request_id, datagram = self.encode(dialect, operation, names)
-            if answer := self._exchange(address, request_id, datagram):
-                self.dialects.remember(address, dialect)
-                return answer
+        if answer := self._exchange(address, self.dialects.of(address), operation, names):
+            return answer
         is_much = len(names) > SMALL_REQUEST or operation is Operation.GET_BULK
         if is_much and self._is_alive(address):
             return None
         self.dialects.doubt(address)
+        self._patience.pop(address, None)
         raise PrinterUnreachableError(f"{address[0]}: no answer by SNMP")
 
-    def _exchange(self, address: Address, request_id: int, datagram: bytes) -> Message | None:
+    def _exchange(
+        self, address: Address, dialects: Sequence[Dialect], operation: Operation, names: Sequence[Oid]
+    ) -> Message | None:
+        """Ask in each dialect in turn until there is an answer, which may be a late one to an earlier attempt.
+
+        Who answers late is waited for longer from then on: repeating itself only gives a slow host more to do.
+        """
         mailbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-        self.socket.send(address, request_id, datagram, mailbox.put)
+        asked: dict[int, Dialect] = {}
         try:
-            answer = mailbox.get(timeout=self.timeout_seconds)
+            for dialect in dialects:
+                request_id, datagram = self.encode(dialect, operation, names)
+                asked[request_id] = dialect
+                self.socket.send(address, request_id, datagram, mailbox.put)
+                if answer := self._wait(address, mailbox):
+                    self.dialects.remember(address, asked[answer.request_id])
+                    if answer.request_id != request_id:
+                        self.be_patient(address, attempts=len(asked))
+                    return answer
+        finally:
+            for request_id in asked:
+                self.socket.forget(address, request_id)
+        return None
+
+    def be_patient(self, address: Address, *, attempts: int) -> None:
+        """Note that a host has answered only while it was asked for the second time, or later."""
+        longer = 2 * attempts * max(self.timeout_seconds, self._patience.get(address, 0.0))
+        self._patience[address] = min(longer, LONGEST_PATIENCE_SECONDS)
+
+    def _wait(self, address: Address, mailbox: queue.SimpleQueue[Message | None]) -> Message | None:
+        try:
+            answer = mailbox.get(timeout=max(self.timeout_seconds, self._patience.get(address, 0.0)))
         except queue.Empty:
             return None
-        finally:
-            self.socket.forget(address, request_id)
         if answer is None:
             raise PrinterUnreachableError(f"{address[0]}: nothing listens on UDP port {address[1]}")
         return answer
@@ -146,7 +171,7 @@ class SnmpRequests:
     def _is_alive(self, address: Address) -> bool:
         """Whether a host that has answered before still does: it may only be unable to answer so much at once."""
         dialect = self.dialects.answered_to(address)
-        return dialect is not None and self._exchange(address, *self.encode(dialect, Operation.GET, ALIVE)) is not None
+        return dialect is not None and self._exchange(address, [dialect], Operation.GET, ALIVE) is not None
 
 
 class Turns:

@@ -37,7 +37,7 @@ class Sweep:
         self._requests = requests
         self._port = port
         self._silent: dict[Address, str] = {}
-        self._asked: dict[Address, tuple[int, Dialect]] = {}
+        self._asked: dict[Address, dict[int, Dialect]] = {}
         self._arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
         self._found: dict[str, Sighting] = {}
 
@@ -45,11 +45,12 @@ class Sweep:
         """Ask all hosts and give a sighting for each that is a printer, in the order of `hosts`."""
         self._resolve(hosts)
         order = list(self._silent.values())
-        for dialect in self._requests.dialects.of_strangers():
-            try:
+        try:
+            for dialect in self._requests.dialects.of_strangers():
                 self._ask_silent(dialect)
-            finally:
-                self._give_up()
+        finally:
+            for address in list(self._asked):
+                self._give_up(address)
         return [self._found[host] for host in order if host in self._found]
 
     def _resolve(self, hosts: Iterable[str]) -> None:
@@ -68,10 +69,13 @@ class Sweep:
         self._listen(self._requests.timeout_seconds)
 
     def _ask(self, address: Address, dialect: Dialect) -> None:
-        """Ask one address, unless somebody else is asking it: then its turn comes with the retry."""
-        if self._requests.turns.take(address, 0):
+        """Ask one address, unless somebody else is asking it: then its turn comes with the retry.
+
+        What was asked before stays asked, for slow hosts.
+        """
+        if address in self._asked or self._requests.turns.take(address, 0):
             request_id, datagram = self._requests.encode(dialect, Operation.GET, mib.IDENTITY_NAMES)
-            self._asked[address] = request_id, dialect
+            self._asked.setdefault(address, {})[request_id] = dialect
             self._requests.socket.send(
                 address, request_id, datagram, lambda answer: self._arrivals.put((address, answer))
             )
@@ -86,14 +90,15 @@ class Sweep:
             self._take(address, answer)
 
     def _take(self, address: Address, answer: Message | None) -> None:
-        asked = self._asked.pop(address, None)
-        if asked is None:
+        if address not in self._asked:
             return
-        self._requests.turns.give_back(address)
+        asked = self._give_up(address)
         host = self._silent.pop(address)
         if answer is None:
             return
-        self._requests.dialects.remember(address, asked[1])
+        self._requests.dialects.remember(address, asked[answer.request_id])
+        if answer.request_id != next(reversed(asked)):
+            self._requests.be_patient(address, attempts=len(asked))
         try:
             self._judge(host, answer)
         except PrinterError as error:
@@ -110,11 +115,13 @@ class Sweep:
             uri = f"snmp://{host}:{self._port}" if self._port else f"snmp://{host}"
             self._found[host] = Sighting(source="snmp", host=host, uris=(uri,), identity=identity)
 
-    def _give_up(self) -> None:
-        for address, (request_id, _) in self._asked.items():
+    def _give_up(self, address: Address) -> dict[int, Dialect]:
+        """Wait no longer for an address; gives what it was asked."""
+        asked = self._asked.pop(address)
+        for request_id in asked:
             self._requests.socket.forget(address, request_id)
-            self._requests.turns.give_back(address)
-        self._asked.clear()
+        self._requests.turns.give_back(address)
+        return asked
 
 
 def identify(values: dict[Oid, Value], get: Callable[[Sequence[Oid]], dict[Oid, Value]]) -> Identity | None:

@@ -68,9 +68,35 @@ def test_error_bits_that_look_like_a_space_are_not_text() -> None:
     assert status_of(b" ").state_reasons == ("toner-low-warning",)
 
 
-def test_the_second_byte_of_error_bits_is_read() -> None:
-    """Bit 12 is outputFull."""
-    assert status_of(b"\x00\x08").state_reasons == ("output-area-full-error",)
+@pytest.mark.parametrize(
+    ("errors", "reason"),
+    [
+        (b"\x80", "media-low-warning"),
+        (b"\x40", "media-empty-error"),
+        (b"\x20\x00", "toner-low-warning"),
+        (b"\x10", "toner-empty-error"),
+        (b"\x08", "door-open-error"),
+        (b"\x04", "media-jam-error"),
+        (b"\x02", "offline-error"),
+        (b"\x01\x00", "service-requested-warning"),
+        (b"\x00\x80", "input-tray-missing-error"),
+        (b"\x00\x40", "output-tray-missing-error"),
+        (b"\x00\x20", "marker-supply-missing-error"),
+        (b"\x00\x10", "output-area-almost-full-warning"),
+        (b"\x00\x08", "output-area-full-error"),
+        (b"\x00\x04", "media-empty-warning"),
+        (b"\x00\x02", "maintenance-overdue-warning"),
+    ],
+)
+def test_every_bit_of_the_error_state_has_its_word(errors: bytes, reason: str) -> None:
+    """Bit 0 is the most significant of the first byte (RFC 2790)."""
+    assert status_of(errors).state_reasons == (reason,)
+
+
+@pytest.mark.parametrize("errors", [b"", b"\0", b"\0\0", b"\x00\x01", b"\0\0\xff"])
+def test_error_bits_that_say_nothing_are_no_reason(errors: bytes) -> None:
+    """None, one or two bytes of them; what lies behind the fifteen bits is not defined."""
+    assert status_of(errors).state_reasons == ()
 
 
 @pytest.mark.parametrize(
@@ -192,9 +218,22 @@ def test_a_tray_is_told_with_what_lies_in_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("capacity", "level"), [(-2, -3), (-1, -1), (100, -3), (100, -2), (None, -3), (0, 0), (-2, 100)]
+    ("capacity", "level"),
+    [
+        pytest.param(-2, -3, id="Brother's toner: some"),
+        pytest.param(-2, 0, id="Brother's empty slot"),
+        pytest.param(-1, -1, id="no limit"),
+        pytest.param(30000, -3, id="IBM's toner, Lexmark's separator pad"),
+        pytest.param(1, -2, id="OKI's waste box"),
+        pytest.param(-2, 100, id="Sharp's drum"),
+        pytest.param(-2, 9, id="Sharp's developer"),
+        pytest.param(50, 51, id="more than fits"),
+        pytest.param(None, -3, id="Kyocera without a capacity"),
+        pytest.param(100, None, id="Xerox without a level"),
+        pytest.param(0, 0, id="of nothing"),
+    ],
 )
-def test_a_level_that_is_not_known_gives_no_percentage(capacity: int | None, level: int) -> None:
+def test_a_level_that_is_not_known_gives_no_percentage(capacity: int | None, level: int | None) -> None:
     """Other, unknown and some are not numbers."""
     found = supply(description=b"Toner", type=3, capacity=capacity, level=level, unit=7)
     assert found.percent is None
@@ -209,7 +248,7 @@ def test_a_percentage_without_a_capacity_is_of_a_hundred() -> None:
 
 def test_a_receptacle_is_told_by_how_full_it_is() -> None:
     """Its level is the room that is left, by class, by type or by its name."""
-    assert supply(description=b"Box", class_=4, type=1, capacity=100, level=30).percent == 70.0
+    assert supply(description=b"Maintenance Box", class_=4, type=1, capacity=67, level=50).percent == 25.4
     assert supply(description=b"Box", class_=3, type=8, capacity=6700, level=6030).percent == 10.0
     assert supply(description=b"Waste Toner Container, PN 008R13061", capacity=100, level=5).percent == 95.0
 
@@ -241,6 +280,35 @@ def test_a_supply_is_named_with_type_unit_and_colour() -> None:
 def test_the_colour_is_found_in_the_description(description: bytes, colorant: str | None) -> None:
     """By its words in the panel's language, or by the last letter of a part code."""
     assert supply(description=description).colorant == colorant
+
+
+@pytest.mark.parametrize(
+    ("number", "supply_type"),
+    [
+        *((1, "other"), (3, "toner"), (4, "waste-toner"), (5, "ink"), (6, "ink-cartridge"), (8, "waste-ink")),
+        *(
+            (9, "opc"),
+            (10, "developer"),
+            (15, "fuser"),
+            (20, "transfer-unit"),
+            (21, "toner-cartridge"),
+            (32, "staples"),
+        ),
+        *((99, "toner"), (None, "toner")),
+    ],
+)
+def test_every_type_of_supply_has_its_word(number: int | None, supply_type: str) -> None:
+    """One that RFC 3805 doesn't know is told by its description."""
+    assert supply(description=b"Black Toner", type=number).supply_type == supply_type
+
+
+def test_supplies_keep_the_order_of_their_sparse_indexes() -> None:
+    """Fujifilm's run from 2 to 9 and go on at 30."""
+    values: dict[Oid, Value] = {
+        (*mib.SUPPLIES, mib.SUPPLY_DESCRIPTION, 1, index): f"Supply {index}".encode() for index in (30, 2, 31, 9)
+    }
+    told = [supply.description for supply in parse_status(values).supplies]
+    assert told == ["Supply 2", "Supply 9", "Supply 30", "Supply 31"]
 
 
 @pytest.mark.parametrize(

@@ -326,7 +326,7 @@ Black ink = 64
 """,
     ),
     "Kyocera-ECOSYS-M2040dn-Printer-Attributes.ipp": Truth(
-        "KYOCERA ECOSYS M2040dn",
+        "Kyocera ECOSYS M2040dn",
         "VCF9192281",
         "idle",
         supplies="""

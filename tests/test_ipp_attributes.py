@@ -216,6 +216,24 @@ def test_make_and_model_fall_back_on_the_device_id() -> None:
     assert parse_identity(group).make_and_model == "HP LaserJet 4"
 
 
+@pytest.mark.parametrize(
+    ("model", "device_id", "expected"),
+    [
+        ("ECOSYS M2040dn", "MFG:Kyocera;MDL:ECOSYS M2040dn;", "Kyocera ECOSYS M2040dn"),
+        ("C610", "MFG:OKI DATA CORP;MDL:C610;", "OKI C610"),
+        ("HP LaserJet 4", "MFG:Hewlett-Packard;MDL:HP LaserJet 4;", "HP LaserJet 4"),
+        ("Office printer", "MFG:Nobody knows;", "Office printer"),
+        ("Office printer", "", "Office printer"),
+    ],
+)
+def test_a_model_that_names_no_maker_gets_it_from_the_device_id(model: str, device_id: str, expected: str) -> None:
+    """By IPP as by SNMP, so that the two agree."""
+    group = _group(
+        attribute("printer-make-and-model", Tag.TEXT, model), attribute("printer-device-id", Tag.TEXT, device_id)
+    )
+    assert parse_identity(group).make_and_model == expected
+
+
 def test_nonsense_becomes_unknown_and_the_rest_is_kept() -> None:
     """A malformed part is null, and does not hide the others."""
     status = parse_reading(

@@ -188,9 +188,12 @@ def parse_identity(printer: Attributes) -> Identity:
 
 
 def _make_and_model(model: str | None, device_id: Mapping[str, str]) -> str | None:
-    """Put the maker before a model that names none, as Kyocera's."""
-    make = None if make_by_name(model) else make_by_name(device_id.get("MFG"))
-    return f"{make.name} {model}" if make and model else model
+    """Put the maker before a model that names none, as Kyocera's; spelt as the printer does, but not at its length."""
+    told = device_id.get("MFG", "")
+    make = make_by_name(told)
+    if make is None or model is None or make_by_name(model):
+        return model
+    return f"{told if told.casefold() == make.name.casefold() else make.name} {model}"
 
 
 def parse_status(printer: Attributes) -> PrinterStatus:

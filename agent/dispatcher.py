@@ -211,19 +211,19 @@ class Dispatcher:
         """Try a job again later; where some of it had left, its printer is asked first whether it took none of it."""
         own = backoff(self._failures(job.printer_id) + 1, ceiling=BUSY_BACKOFF_CEILING_SECONDS)
         pause = min(max(exc.retry_after_seconds or 0.0, own), BUSY_CEILING_SECONDS)
+        self._pause(job, pause, exc)  # first, or another thread would have the job at once
         if journal.stage is None:
             longer = 2 * pause if _may_be_to_blame(job) else 0.0
             self._attempts.retry(job.id, after_seconds=longer, reasons=("agent-printer-busy",), message=str(exc))
         else:
             self._attempts.refused(job.id)
             self._ask_about(job, journal, "refused")
-        self._pause(job, pause, exc)
 
     def _unreachable(self, job: Job, exc: PrinterUnreachableError) -> None:
         pause = backoff(self._failures(job.printer_id) + 1, ceiling=UNREACHABLE_CEILING_SECONDS)
         longer = 2 * pause if _may_be_to_blame(job) and job.printer_id in self._online() else 0.0
-        self._attempts.retry(job.id, after_seconds=longer, reasons=("agent-printer-unreachable",), message=str(exc))
         self._pause(job, pause, exc)
+        self._attempts.retry(job.id, after_seconds=longer, reasons=("agent-printer-unreachable",), message=str(exc))
 
     def _broken_off(self, job: Job, journal: JobJournal, exc: JobCanceledError) -> None:
         log.info("job %s: %s", job.id, exc)

@@ -62,6 +62,12 @@ class PrinterState(enum.IntEnum):
 SLEEP_REASONS = frozenset({"deep-sleep", "hibernate", "power-saver", "sleep", "standby", "suspend"})
 """The printer-state-reasons of a printer that sleeps."""
 
+SLEEP_MESSAGE = re.compile(
+    r"\b(sleep(ing)?|hibernat\w*|stand-?by|(power|energy)[ -]?sav\w*|energiespar\w*|veille)\b|睡眠|节能|スリープ",
+    re.IGNORECASE,
+)
+"""What the panel of a printer shows that sleeps, where nothing else tells."""
+
 SupplyClass = Literal["consumed", "receptacle"]
 
 
@@ -173,6 +179,14 @@ class PrinterStatus:
     state_message: str | None = None
     trays: tuple[Tray, ...] = ()
     sources: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_asleep(self) -> bool:
+        """Whether it sleeps to save power, by its reasons or by what its panel shows."""
+        is_told = not SLEEP_REASONS.isdisjoint(self.state_reasons)
+        return is_told or (
+            self.state is not PrinterState.PROCESSING and bool(SLEEP_MESSAGE.search(self.state_message or ""))
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from agent.errors import NotFoundError, PrinterError, PrinterRejectedError
 from agent.identity import IDENTITY_CONFLICT, answers_as, credible, displaced, told_anew
-from agent.model import SLEEP_REASONS, Clock, Identity, Printer, PrinterState, Reading
+from agent.model import Clock, Identity, Printer, PrinterState, Reading
 from agent.registry import Registry
 from agent.schedule import Schedule
 
@@ -150,7 +150,7 @@ def pause_after(printer: Printer) -> float:
         return min(OFFLINE_CEILING_SECONDS, OFFLINE_SECONDS * 2.0 ** min(doublings, 10))
     if printer.misses:
         return AGAIN_SECONDS
-    if SLEEP_REASONS & set(printer.status.state_reasons):
+    if printer.status.is_asleep:
         return SLEEPING_SECONDS
     return SECONDS_BY_STATE.get(printer.status.state, IDLE_SECONDS)
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -187,6 +187,31 @@ def test_a_further_source_is_asked_once_a_minute_and_not_while_the_printer_sleep
         first.reading, second.reading = reading, told
         counters.append((source.read().status.impressions_completed, second.reads))
     assert counters == [(7, 1), (7, 1), (7, 1), (7, 1), (7, 2), (7, 3), (None, 3)]
+
+
+def test_a_printer_that_sleeps_by_snmp_is_asked_by_nothing_else() -> None:
+    """HTTP would wake it: what it told when it was awake is kept, and its panel shows that it sleeps."""
+    awake = Reading(Identity(uuid="u"), PrinterStatus(PrinterState.PROCESSING, supplies=(TONER,)), RICH.capabilities)
+    sleeps = Reading(
+        Identity(uuid="u"), PrinterStatus(PrinterState.IDLE, state_message="Sleep", impressions_completed=9)
+    )
+    ipp, snmp = Told(awake, "ipp"), Told(sleeps)
+    source = Complemented([ipp, snmp])
+    source.read()
+    reading = source.read()
+    assert (ipp.reads, reading.status.state_message, reading.status.state) == (1, "Sleep", PrinterState.IDLE)
+    assert (reading.status.supplies, reading.capabilities) == ((TONER,), RICH.capabilities)
+
+
+@pytest.mark.parametrize("glance", [None, BARE, replace(ASLEEP, identity=Identity(uuid="another"))])
+def test_a_printer_that_does_not_sleep_by_snmp_is_asked_as_ever(glance: Reading | None) -> None:
+    """Also where SNMP falls silent, or where it is another printer that sleeps there."""
+    ipp, snmp = Told(BARE, "ipp"), Told(ASLEEP)
+    source = Complemented([ipp, snmp])
+    source.read()
+    snmp.reading = glance
+    source.read()
+    assert ipp.reads == 2
 
 
 def test_a_printer_that_sleeps_from_the_start_is_left_alone() -> None:

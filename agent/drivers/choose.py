@@ -5,7 +5,6 @@ Status and printing are two protocols, because status by SNMP with printing by r
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from agent.drivers.cdm import Cdm
 from agent.drivers.hp_rest import HpRest
 from agent.drivers.ipp import Ipp
 from agent.drivers.ledm import Ledm
-from agent.drivers.merge import lacks, merge
+from agent.drivers.merge import asleep, lacks, merge
 from agent.drivers.pjl_channels import BackChannels
 from agent.drivers.pjl_options import wrapped_formats
 from agent.drivers.raw import Raw
@@ -25,7 +24,8 @@ from agent.drivers.snmp import SnmpPrinter, SnmpReader
 from agent.endpoints import driver_of, host_of, print_uris, status_uris
 from agent.errors import NotFoundError, PrinterError
 from agent.http import HttpClient
-from agent.model import SLEEP_REASONS, Identity, Job, JobReading, Journal, Printer, Reading
+from agent.identity import contradict
+from agent.model import Identity, Job, JobReading, Journal, Printer, Reading
 
 DRIVERS_LIMIT = 4096
 AGAIN_SECONDS = 60.0
@@ -123,6 +123,9 @@ class Complemented:
 
     A further source is asked once a minute, not while the first says that the printer sleeps, and not where nothing is
     missing. What it last told is kept through the sleep, and for ten minutes where it doesn't answer.
+
+    SNMP wakes no printer, HTTP does: where SNMP is among the sources it is asked before all others, and while it says
+    that the printer sleeps, alone.
     """
 
     def __init__(self, sources: Sequence[StatusSource], *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -130,6 +133,8 @@ class Complemented:
         self._clock = clock
         self._due: dict[str, float] = {}
         self._last: dict[str, tuple[float, Reading | None]] = {}
+        self._watch = next((source for source in self._others if source.name == "snmp"), None)
+        self._awake: Reading | None = None
 
     @property
     def name(self) -> str:
@@ -138,24 +143,44 @@ class Complemented:
 
     def read(self) -> Reading:
         """Read the first source, and the others in turn for as long as something is lacking."""
+        if self._awake and (glance := self._glance()):
+            return asleep(self._awake, glance, watched_by="snmp")
         first = self._first.read()
-        is_asleep = bool(SLEEP_REASONS & set(first.status.state_reasons))
         told = [(self.name, first)]
         for source in self._others:
             if not lacks(merge(told)):
                 break
-            if other := self._told(source, is_asleep=is_asleep):
+            if other := self._told(source, is_asleep=first.status.is_asleep):
                 told.append((source.name, other))
-        return merge(told)
+        self._awake = merge(told)
+        return self._awake
+
+    def _glance(self) -> Reading | None:
+        """Give what SNMP says of a printer that sleeps; None where it is awake, or SNMP tells nothing of it."""
+        if self._watch is None or self._awake is None:
+            return None
+        glance = self._ask(self._watch)
+        if glance is None or contradict(glance.identity, self._awake.identity):
+            return None
+        return glance if glance.status.is_asleep else None
 
     def _told(self, source: StatusSource, *, is_asleep: bool) -> Reading | None:
         now = self._clock()
         if not is_asleep and now >= self._due.get(source.name, now):
-            self._due[source.name] = now + AGAIN_SECONDS
-            with contextlib.suppress(PrinterError):
-                self._last[source.name] = now, source.read()
+            self._ask(source)
         told_at, last = self._last.get(source.name, (now, None))
         return last if is_asleep or now - told_at < KEPT_SECONDS else None
+
+    def _ask(self, source: StatusSource) -> Reading | None:
+        """Read a further source and keep what it tells; None where it doesn't answer."""
+        now = self._clock()
+        self._due[source.name] = now + AGAIN_SECONDS
+        try:
+            reading = source.read()
+        except PrinterError:
+            return None
+        self._last[source.name] = now, reading
+        return reading
 
 
 class Drivers:

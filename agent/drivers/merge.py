@@ -32,6 +32,20 @@ def merge(told: Sequence[Told]) -> Reading:
     return Reading(identity, _status(statuses), capabilities)
 
 
+def asleep(awake: Reading, glance: Reading, *, watched_by: str) -> Reading:
+    """Give the reading of a printer that sleeps: how it is comes from the glance, all else from when it was awake."""
+    fresh = glance.status
+    sources = {**dict(awake.status.sources), **dict.fromkeys(("state", "state_reasons", "state_message"), watched_by)}
+    status = replace(
+        awake.status,
+        state=fresh.state if _tells_state(fresh) else PrinterState.IDLE,
+        state_reasons=fresh.state_reasons,
+        state_message=fresh.state_message,
+        sources=tuple(sources.items()),
+    )
+    return Reading(glance.identity.or_else(awake.identity), status, awake.capabilities)
+
+
 def lacks(reading: Reading) -> bool:
     """Whether a further source could tell more of the state, the supplies or the counter."""
     status = reading.status

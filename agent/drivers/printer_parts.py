@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from agent.drivers import printer_keywords as keywords
 from agent.drivers import printer_mib as mib
 from agent.drivers.printer_mib import Row, Values, number, quantity, rows, text
-from agent.model import Tray
+from agent.model import SLEEP_MESSAGE, Tray
 
 MOST_TRAYS = 32
 COVER_OPEN, INTERLOCK_OPEN = 3, 5
@@ -20,9 +20,11 @@ def parse_trays(values: Values) -> tuple[Tray, ...]:
 
 
 def parse_console(values: Values) -> str | None:
-    """Put the lines of the console into one; None where it has none, or shows nothing."""
+    """Put the lines of the console into one; where it shows nothing, an alert that says that the printer sleeps."""
     lines = (text(row.get(mib.CONSOLE_TEXT)) for row in rows(values, mib.CONSOLE).values())
-    return " ".join(filter(None, lines))[: mib.LONGEST_TEXT].rstrip() or None
+    alerts = (text(row.get(mib.ALERT_DESCRIPTION)) or "" for row in rows(values, mib.ALERTS).values())
+    shown = " ".join(filter(None, lines)) or next(filter(SLEEP_MESSAGE.search, alerts), "")
+    return shown[: mib.LONGEST_TEXT].rstrip() or None
 
 
 def open_covers(values: Values) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from agent.errors import (
     NotFoundError,
     PrinterUnreachableError,
     RefusedError,
+    StorageError,
 )
 from agent.inbox import Inbox
 from agent.loop import LONGEST_WAIT_SECONDS
@@ -24,6 +25,7 @@ from agent.mqtt_message import Inbound
 log = logging.getLogger(__name__)
 
 PAYLOAD_LIMIT_BYTES = 4096
+DISK_PAUSE_SECONDS = 1.0
 INTEGER_MAX = 2**31 - 1
 
 JOB_COMMANDS = ("cancel", "release", "confirm", "reprint")
@@ -75,7 +77,10 @@ def command_topics(base_topic: str) -> tuple[str, ...]:
 
 
 class Commands:
-    """The service behind the command topics; every message is answered and acknowledged."""
+    """The service behind the command topics; every message is answered and acknowledged.
+
+    What the disk doesn't take now is done as soon as it does, before what comes after it.
+    """
 
     def __init__(
         self,
@@ -91,6 +96,7 @@ class Commands:
         self._base_topic = base_topic
         self._inbox = inbox
         self._ack = ack
+        self._postponed: list[Inbound] = []
 
     def receive(self, message: Inbound) -> None:
         """Take a message over from the broker's thread."""
@@ -100,14 +106,28 @@ class Commands:
 
     def step(self) -> float:
         """Do the next command; gives the seconds until the next step is due."""
-        messages = self._inbox.take(1)
+        messages = self._postponed or self._inbox.take(1)
         for message in messages:
             try:
                 self._answer(message)
-            finally:
-                self._inbox.release([message])
-                self._ack(message)
+            except StorageError as error:
+                return self._postpone(messages, error)
+            except BaseException:
+                self._settle(message)
+                raise
+            self._settle(message)
         return 0.0 if messages else LONGEST_WAIT_SECONDS
+
+    def _settle(self, message: Inbound) -> None:
+        self._postponed = []
+        self._inbox.release([message])
+        self._ack(message)
+
+    def _postpone(self, messages: list[Inbound], error: StorageError) -> float:
+        if not self._postponed:
+            log.warning("%s: waits until the disk takes it: %s", ascii(messages[0].topic), error)
+        self._postponed = messages
+        return DISK_PAUSE_SECONDS
 
     def _answer(self, message: Inbound) -> None:
         if not message.payload:
@@ -118,11 +138,16 @@ class Commands:
         try:
             self._answers.address(message)
             outcome = self._run(message)
+        except StorageError:
+            raise
         except AgentError as error:
             reason = next(reason for kind, reason in REASONS if isinstance(error, kind))
             self._answers.refuse(message, str(error), reason=reason, job_id=self._job_id(message.topic))
             return
-        self._answers.tell(message, outcome.to_json())
+        try:
+            self._answers.tell(message, outcome.to_json())
+        except StorageError as error:  # it must not be done a second time
+            log.warning("%s: it is done, but the answer is lost: %s", ascii(message.topic), error)
 
     def _run(self, message: Inbound) -> Job | Printer:
         values = _parse_payload(message.payload)

@@ -59,6 +59,8 @@ class Store:
         self._before_commit: list[Callable[[], None]] = []
         self._on_commit: list[Callable[[], None]] = []
         self._on_rollback: list[Callable[[], None]] = []
+        self._in_doubt: list[Callable[[], None]] = []
+        self._is_lazy = False
 
     @classmethod
     def open_read_only(cls, path: Path) -> Store:
@@ -133,7 +135,9 @@ class Store:
                 yield connection
             if self._depth:
                 return
-            callbacks, self._on_commit, self._on_rollback = self._on_commit, [], []
+            callbacks, self._on_commit = self._on_commit, []
+            if not self._is_lazy:
+                callbacks, self._in_doubt = [*self._in_doubt, *callbacks], []
         for callback in callbacks:
             callback()
 
@@ -150,10 +154,12 @@ class Store:
                 return
             connection = self._connected()
             connection.execute("PRAGMA synchronous = NORMAL")
+            self._is_lazy = True
             try:
                 with self.transaction():
                     yield connection
             finally:
+                self._is_lazy = False
                 connection.execute("PRAGMA synchronous = FULL")
 
     def write(self, sql: str, params: Parameters = ()) -> list[Row]:
@@ -191,7 +197,8 @@ class Store:
     def on_rollback(self, callback: Callable[[], None]) -> None:
         """Call `callback` where the running transaction is undone before its commit; it must be quick, and not raise.
 
-        It isn't called where the commit itself fails: the disk may then have kept it.
+        Where the commit itself fails, the disk may have kept it until the next one has taken its place, and `callback`
+        is called when that is on the disk.
         """
         self._on_rollback.append(callback)
 
@@ -237,7 +244,11 @@ class Store:
                     callback()
                 raise
             else:
-                _commit(connection, steps)
+                try:
+                    _commit(connection, steps)
+                except sqlite3.Error:
+                    self._in_doubt += self._on_rollback[rollbacks:]
+                    raise
                 commits, rollbacks = len(self._on_commit), len(self._on_rollback)
             finally:
                 self._depth -= 1

@@ -142,7 +142,7 @@ def test_each_command_of_the_contract_is_done_answered_and_acknowledged(
     ("failure", "reason"),
     [
         (NotFoundError("no such job"), "agent-not-found"), (RefusedError("wrong PIN"), "agent-refused"),
-        (ConflictError("it has ended"), "agent-conflict"), (StorageError("disk"), "agent-failed"),
+        (ConflictError("it has ended"), "agent-conflict"), (AgentError("whatever"), "agent-failed"),
         (PrinterUnreachableError("asleep"), "agent-printer-unreachable"),
     ],
 )  # fmt: skip
@@ -153,6 +153,20 @@ def test_a_refusal_says_why_and_is_acknowledged(desk: Desk, failure: AgentError,
     answer = json.loads(desk.answers()[0].payload)
     assert answer == {"accepted": False, "id": "o-1", "reason": reason, "message": str(failure)}
     assert (desk.reasons(), len(desk.acked)) == ([reason], 1)
+
+
+def test_a_command_that_the_disk_does_not_take_waits_and_is_done_first_once_it_does(desk: Desk) -> None:
+    """It is neither refused nor acknowledged meanwhile, and done once."""
+    desk.operations.failure = StorageError("the disk is full")
+    desk.send("jobs/o-1/cmd/cancel")
+    desk.send("printers/p1/cmd/pause", packet_id=2)
+    assert (desk.acked, desk.reasons()) == ([], [])
+    desk.operations.failure = None
+    desk.operations.asked.clear()
+    while desk.commands.step() == 0.0:
+        pass
+    assert [asked[0] for asked in desk.operations.asked] == ["cancel", "pause"]
+    assert [message.packet_id for message in desk.acked] == [1, 2]
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,25 @@ def test_a_rollback_callback_runs_only_where_the_transaction_is_undone(store: St
     assert undone == ["inner"]
 
 
+def test_what_a_failed_commit_leaves_is_undone_once_the_next_has_surely_taken_its_place(store: Store) -> None:
+    """Until then the disk may have kept it, as after an error of fsync; a lazy commit may be lost itself."""
+    undone: list[str] = []
+    store.migrate("doubt", ("CREATE TABLE b (a INTEGER REFERENCES schema_versions DEFERRABLE INITIALLY DEFERRED)",))
+
+    def fail() -> None:
+        with store.transaction():
+            store.on_rollback(lambda: undone.append("its document"))
+            store.write("INSERT INTO b VALUES (1)")
+
+    with pytest.raises(StorageError):
+        fail()
+    with store.lazy_transaction():
+        store.write("INSERT INTO b VALUES (NULL)")
+    assert undone == []
+    store.write("INSERT INTO b VALUES (NULL)")
+    assert undone == ["its document"]
+
+
 def test_what_must_precede_the_commit_is_done_once_and_can_undo_it(store: Store) -> None:
     """Several who ask for the same get it once; where it fails, nothing is committed, and the next goes well."""
     seen: list[list[str]] = []

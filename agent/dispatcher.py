@@ -254,9 +254,13 @@ class Dispatcher:
         return 0 if pause is None else pause.failures
 
     def _pause(self, job: Job, seconds: float, exc: Exception) -> None:
-        failures = self._failures(job.printer_id) + 1
+        """Leave a printer alone; a thread that had chosen its job before a pause began is no further failure."""
+        failures, now = self._failures(job.printer_id) + 1, self._monotonic()
         with self._lock:
-            self._pauses[job.printer_id] = Pause(self._monotonic() + seconds, failures)
+            before = self._pauses.get(job.printer_id)
+            if before is not None and now < before.until:
+                return
+            self._pauses[job.printer_id] = Pause(now + seconds, failures)
         if failures == 1:
             log.warning("job %s: %s takes none now: %s; it waits", job.id, job.printer_id, exc)
 

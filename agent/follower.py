@@ -294,11 +294,7 @@ class Follower:
         due_at = self._monotonic() + backoff(failures, ceiling=UNREACHABLE_CEILING_SECONDS)
         self._put_back(replace(followed, failures=failures, due_at=due_at, pause_seconds=FIRST_ASK_SECONDS))
         if failures == 1 and isinstance(exc, PrinterUnreachableError):
-            self._settlements.settle(partial(self._tell_unreachable, job))
-
-    def _tell_unreachable(self, job: Job) -> None:
-        reasons = tuple(dict.fromkeys((*job.state_reasons, "agent-printer-unreachable")))
-        self._attempts.record(job.id, JobReading(state=job.state, state_reasons=reasons))
+            self._settlements.settle(partial(self._attempts.unreachable, job.id))
 
     def _ask_rarely(self, held: Followed) -> None:
         due_at = self._monotonic() + held.pause_seconds

@@ -205,6 +205,12 @@ class Attempts:
             columns = columns_of_reading(reading, row)
             return self._table.change(row, **columns) if differs(row, columns) else self._table.job(row)
 
+    def unreachable(self, job_id: str) -> None:
+        """Note that the printer can't be asked about a job now; it stays what it was, but nothing is being sent."""
+        with self._table.edit(job_id) as row:
+            reasons = [reason for reason in json.loads(row["state_reasons"]) if reason != "job-outgoing"]
+            self._table.change(row, state_reasons=tuple(dict.fromkeys((*reasons, "agent-printer-unreachable"))))
+
     def found(self, job_id: str, device_job_id: str) -> Job:
         """Note which of the printer's jobs it is, found by its name."""
         with self._table.edit(job_id) as row:

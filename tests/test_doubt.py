@@ -63,6 +63,19 @@ def test_a_job_that_is_listed_a_little_later_troubles_nobody(bench: Bench, print
     assert bench.job().revision == 3
 
 
+def test_a_job_without_a_number_is_not_called_completed_because_its_printer_goes_off(
+    bench: Bench, printer: ListingPrinter
+) -> None:
+    """Nobody can be asked about it: it stays under way, and its late word still counts."""
+    printer.at_stage["left"] = lambda: setattr(printer, "refusal", OFF)
+    bench.run(seconds=60)
+    assert bench.outcome() == (JobState.PROCESSING, ("agent-printer-unreachable",))
+    printer.refusal = None
+    listed(bench, printer, JobState.COMPLETED)
+    bench.run(seconds=60)
+    assert (bench.outcome()[0], printer.tries) == (JobState.COMPLETED, 1)
+
+
 def test_a_job_that_no_list_shows_is_unknown_and_not_sent_again(bench: Bench, printer: ListingPrinter) -> None:
     """Absence proves nothing, however often it is asked for."""
     bench.run(seconds=86_400)

@@ -48,6 +48,21 @@ def test_a_printer_that_is_always_busy_is_asked_ever_more_rarely(
     assert bench.outcome() == (JobState.PENDING, ("agent-printer-busy",))
 
 
+@pytest.mark.parametrize("refusal", [OFF, BUSY])
+def test_a_printer_that_takes_nothing_is_tried_by_one_thread_and_not_by_all_of_them(
+    bench: Bench, printer: PretendedPrinter, refusal: Exception
+) -> None:
+    """Each would count as one more failure in a row, and a short absence end in a minute's pause."""
+
+    def be_another_thread() -> None:
+        bench.dispatcher.step()
+
+    printer.refusal = refusal
+    bench.parts.outbox.on_put = be_another_thread  # it looks as soon as the job waits again
+    bench.dispatcher.step()
+    assert printer.tries == 1
+
+
 def test_a_printer_that_names_an_hour_is_asked_sooner(bench: Bench, printer: PretendedPrinter) -> None:
     """There is a ceiling to what a printer may ask for."""
     printer.refusal = PrinterBusyError("busy", retry_after_seconds=3600)

@@ -16,6 +16,8 @@ from typing import Self
 
 import pytest
 
+from tests.cable import Cable
+
 READY_SECONDS = 5.0
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 TOOLS = {name: shutil.which(name, path=PATH) for name in ("mosquitto", "mosquitto_passwd", "openssl")}
@@ -25,7 +27,8 @@ class Mosquitto:
     """A broker as a context manager; `stop` and `start` keep its port, and with `persistence` its sessions.
 
     Attributes:
-        port: where it listens on 127.0.0.1, with TLS where `tls` was asked for.
+        host: where it listens: 127.0.0.1, or the far end of the cable that was given.
+        port: the TCP port there, with TLS where `tls` was asked for.
         ca_file: the certificate authority made for it, where `tls` was asked for.
     """
 
@@ -38,9 +41,11 @@ class Mosquitto:
         tls: bool = False,
         persistence: bool = False,
         extra: str = "",
+        line: Cable | None = None,
     ) -> None:
         if TOOLS["mosquitto"] is None:
             pytest.skip("mosquitto is not installed (apt-get install mosquitto)")
+        self.host = line.host if line else "127.0.0.1"
         self.port = free_port()
         self.ca_file = folder / "ca.pem"
         self._folder = folder
@@ -48,6 +53,7 @@ class Mosquitto:
         self._tls = tls
         self._persistence = persistence
         self._extra = extra
+        self._inside = line.inside if line else ()
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -69,11 +75,13 @@ class Mosquitto:
         """Start it and wait until it listens."""
         with (self._folder / "mosquitto.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [str(TOOLS["mosquitto"]), "-v", "-c", str(self._folder / "mosquitto.conf")], stdout=log, stderr=log
+                [*self._inside, str(TOOLS["mosquitto"]), "-v", "-c", str(self._folder / "mosquitto.conf")],
+                stdout=log,
+                stderr=log,
             )
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.2):
+            with contextlib.suppress(OSError), socket.create_connection((self.host, self.port), 0.2):
                 return
             time.sleep(0.01)
         raise AssertionError((self._folder / "mosquitto.log").read_text())
@@ -99,7 +107,7 @@ class Mosquitto:
             yield "user root"
         if self._persistence:
             yield from ("persistence true", f"persistence_location {self._folder}/")
-        yield f"listener {self.port} 127.0.0.1"
+        yield f"listener {self.port} {self.host}"
         if self._tls:
             yield from (f"certfile {self._folder}/server.pem", f"keyfile {self._folder}/server.key")
         username, password = self._login

@@ -21,8 +21,9 @@ from agent.networks import own_addresses
 from agent.sightings import Sightings
 from agent.simulator.printer import PrinterOptions, SimulatedPrinter
 from agent.status import StatusPoller
+from tests.cable import INSIDE
 from tests.conftest import FakeClock
-from tests.printerbox import INSIDE, PrinterBox, ippeveprinter
+from tests.printerbox import PrinterBox, ippeveprinter
 from tests.test_registry import Bench
 
 LOOPBACK = "127.0.0.1"
@@ -158,7 +159,7 @@ def box(tmp_path: Path) -> Iterator[PrinterBox]:
 @pytest.fixture
 def floor(tmp_path: Path, clock: FakeClock, box: PrinterBox) -> Iterator[Site]:
     """Give the agent's half at the other end of the cable, that has found the printer."""
-    it = Site(tmp_path / "agent.db", clock, interface=box.gateway)
+    it = Site(tmp_path / "agent.db", clock, interface=box.cable.gateway)
     it.start()
     it.read_until(lambda printer: printer.online)
     yield it
@@ -182,9 +183,9 @@ def test_a_power_cut_without_a_goodbye_loses_no_printer(floor: Site, box: Printe
     """The cable is gone with it, and has another number when it is back: it is listened on again."""
     before = floor.read_until(lambda printer: printer.online)
     box.stop()
-    box.cut_cable()
+    box.cable.pull()
     floor.read_until(lambda printer: not printer.online)
-    box.lay_cable()
+    box.cable.plug()
     box.start()
     floor.run_until(lambda _: floor.announces_box())
     assert floor.read_until(lambda printer: printer.online).id == before.id
@@ -193,6 +194,6 @@ def test_a_power_cut_without_a_goodbye_loses_no_printer(floor: Site, box: Printe
 def test_a_printer_of_avahi_that_gets_another_address_is_the_same(floor: Site, box: PrinterBox) -> None:
     """Avahi announces the new address, the printer proves itself there, and the old one is silent."""
     before = floor.read_until(lambda printer: printer.online)
-    box.readdress()
+    box.cable.readdress()
     moved = floor.read_until(lambda printer: printer.host == box.host and printer.online)
     assert (moved.id, moved.uris[0]) == (before.id, box.uri)

@@ -5,25 +5,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from agent.drivers.hp_rest import HpRest
 from agent.drivers.ipp import Ipp
-from agent.drivers.raw import Raw
 from agent.http import HttpClient
 from agent.model import JobState, Ticket
-from agent.simulator.engine import PrinterEngine
-from agent.simulator.personality import LASER
 from agent.simulator.printer import PrinterOptions, SimulatedPrinter
-from agent.simulator.raw_front import RawFront
 from tests.conftest import FakeClock
-from tests.dispatch_parts import LOST, Bench, settled, sink
+from tests.dispatch_parts import LOST, Bench, settled
 from tests.printerbox import ippeveprinter
 from tests.spool_parts import PDF, PretendedPrinter, after_kill, opened
-from tests.test_simulated_printer import until
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -110,98 +104,12 @@ def test_a_kill_between_a_withdrawal_and_its_end_loses_no_job(bench: Bench) -> N
         assert (survivor.outcome()[0], len(printer.printed)) == (JobState.COMPLETED, 1)
 
 
-AGENT = """
-import sys
-from pathlib import Path
-from agent.drivers.raw import Raw
-from agent.model import Ticket, utc_now
-from tests.dispatch_parts import Bench
-from tests.spool_parts import opened
-
-state, uri, turn, *wrapped = Path(sys.argv[1]), *sys.argv[2:]
-with opened(state, utc_now) as parts:
-    bench = Bench(parts, utc_now, {"p": Raw(uri, wrapped=frozenset(wrapped))})
-    for number in range(1_000_000):
-        ticket = Ticket(printer="p", id=f"job-{turn}-{number}")
-        print(parts.accept(ticket, document=f"<{ticket.id}>".encode() * 1000).job.id, flush=True)
-        bench.dispatcher.step()
-"""
-
-
-def run_and_kill(state: Path, uri: str, turn: int, *wrapped: str) -> list[str]:
-    """Run an agent that accepts and prints, kill it in the middle, and give the jobs that it acknowledged.
-
-    Documents of the media types `wrapped` are printed in PJL.
-    """
-    command = [sys.executable, "-c", AGENT, str(state), uri, str(turn), *wrapped]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=REPOSITORY, text=True) as agent:
-        assert agent.stdout is not None
-        acknowledged = [agent.stdout.readline().strip() for _ in range(2 + turn % 7)]
-        agent.send_signal(signal.SIGKILL)
-        return acknowledged + agent.stdout.read().split()
-
-
-def test_twenty_kills_lose_nothing_double_nothing_and_claim_nothing_false(tmp_path: Path, clock: FakeClock) -> None:
-    """Real processes, SIGKILL, a real socket: each job arrived once, or a person is told; at most one doubt a kill."""
-    received: list[bytes] = []
-    with sink(received) as uri:
-        acknowledged = {job_id for turn in range(20) for job_id in run_and_kill(tmp_path / "state", uri, turn)}
-        with opened(tmp_path / "state", clock) as parts:
-            Bench(parts, clock, {"p": Raw(uri)}).run(seconds=5)
-            jobs = {job.id: job for job in parts.spool.jobs()}
-            documents = parts.documents()
-    arrivals = {job_id: received.count(f"<{job_id}>".encode() * 1000) for job_id in jobs}
-    doubtful = {job_id for job_id, job in jobs.items() if job.state_reasons == ("agent-outcome-unknown",)}
-    completed = {job_id for job_id, job in jobs.items() if job.state is JobState.COMPLETED}
-    assert acknowledged <= set(jobs) == completed | doubtful
-    assert len(doubtful) == len(documents) <= 20
-    assert {arrivals[job_id] for job_id in completed} == {1}
-    assert all(arrivals[job_id] <= 1 for job_id in doubtful)
-
-
-def test_kills_while_a_printer_tells_of_its_jobs_lose_nothing_double_nothing_and_claim_nothing_false(
-    tmp_path: Path, clock: FakeClock
-) -> None:
-    """In PJL: what is completed is so by the printer's word; a kill costs at most one doubt."""
-    engine = PrinterEngine(
-        identity=LASER.identity(serial="X1"),
-        supplies=(),
-        keep=None,
-        seconds_per_page=0.0,
-        document_formats=("application/pdf",),
-    )
-    front = RawFront(engine, host="127.0.0.1", port=0)
-    front.start()
-    uri = f"socket://127.0.0.1:{front.port}"
-    acknowledged = {
-        job_id for turn in range(6) for job_id in run_and_kill(tmp_path / "state", uri, turn, "application/pdf")
-    }
-    with opened(tmp_path / "state", clock) as parts:
-        bench = Bench(parts, clock, {"p": Raw(uri, wrapped=frozenset({"application/pdf"}))})
-        until(lambda: is_done(bench))
-        jobs = {job.id: job for job in parts.spool.jobs()}
-    front.stop()
-    hashes = [job.sha256 for job in engine.history()]
-    arrivals = {job_id: hashes.count(sha256(f"<{job_id}>".encode() * 1000).hexdigest()) for job_id in jobs}
-    doubtful = {job_id for job_id, job in jobs.items() if job.state_reasons == ("agent-outcome-unknown",)}
-    completed = {job.id for job in jobs.values() if job.state_reasons == ("job-completed-successfully",)}
-    assert acknowledged <= set(jobs) == completed | doubtful
-    assert len(doubtful) <= 6
-    assert {arrivals[job_id] for job_id in completed} == {1}
-    assert all(arrivals[job_id] <= 1 for job_id in doubtful)
-
-
-def is_done(bench: Bench) -> bool:
-    """Let the dispatcher work; whether nothing is left to do."""
-    bench.run(seconds=6)
-    return not {"pending", "processing"} & bench.parts.spool.tally().by_state.keys()
-
-
 SENDER = """
 import os, signal, sys
 from pathlib import Path
 from agent.drivers.hp_rest import HpRest
 from agent.drivers.ipp import Ipp
+from agent.drivers.raw import Raw
 from agent.http import HttpClient
 from agent.model import Ticket, utc_now
 from agent.spool_attempts import Attempts, JobJournal

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import pytest
 
 from agent.simulator.pdf import write_pdf
-from agent.simulator.personality import Kind
 from agent.simulator.printer import PrinterOptions, SimulatedPrinter
 from agent.simulator.printos import PrintOSOptions, PrintOSSimulator
 from tests.mosquitto import Mosquitto, free_port
@@ -285,34 +283,6 @@ def test_a_job_that_is_being_sent_when_the_agent_is_stopped_is_sent_to_its_end(t
         assert agent.run_json("jobs", "show", job_id)["state"] == "completed"
 
 
-@pytest.mark.parametrize("kind", ["ipp", "hp-rest", "raw"])
-def test_an_agent_killed_again_and_again_prints_no_document_twice(
-    tmp_path: Path, broker: Mosquitto, kind: Kind
-) -> None:
-    """Of thirty tickets, half of them without an id, each prints once or is told to be of unknown outcome."""
-    printer = SimulatedPrinter(PrinterOptions(kind=kind, mdns=False, seconds_per_page=0.01))
-    printer.start()
-    documents = [write_pdf(f"Document {number}", pages=1) for number in range(30)]
-    where = printer.ready_line()
-    uri = where.get("ipp_uri") or where.get("raw_uri") or where["http_url"]
-    with at_work(tmp_path, broker, uri) as (agent, user):
-        for number, document in enumerate(documents):
-            user.publish(TOPIC, pdf_ticket(document, **({"id": f"job.{number}"} if number % 2 else {})))
-            if number % 4 == 3:
-                agent.kill()
-                agent.start()
-        agent.until("the end of all", lambda: is_settled(agent.ask("jobs"), len(documents)))
-        jobs = agent.ask("jobs")
-    printer.stop()
-    taken = Counter(job.sha256 for job in printer.engine.history() if job.state.keyword == "completed")
-    unknown = [job for job in jobs if job["state"] == "pending-held"]
-    assert set(taken.values()) == {1}
-    assert set(taken) <= {sha256(document).hexdigest() for document in documents}
-    assert len(taken) + len(unknown) >= len(jobs) == len(documents)
-    assert all(job["state_reasons"] == ["agent-outcome-unknown"] for job in unknown)
-    assert kind == "raw" or not unknown
-
-
 @contextmanager
 def at_rest(folder: Path, uri: str) -> Iterator[RunningAgent]:
     """Run an agent with one printer, called desk, and without a broker."""
@@ -326,8 +296,3 @@ def start_printos(port: int, state_file: Path) -> PrintOSSimulator:
     printos = PrintOSSimulator(options)
     printos.start()
     return printos
-
-
-def is_settled(jobs: list[dict[str, Any]], count: int) -> bool:
-    """Whether all jobs are there, and nothing more will become of any by itself."""
-    return len(jobs) == count and all(job["state"] in (*FINAL, "pending-held") for job in jobs)

@@ -125,6 +125,10 @@ class MqttUser:
         done = subprocess.run([*command, "--retained-only"], capture_output=True, timeout=PATIENCE_SECONDS, check=False)
         return json.loads(done.stdout) if done.stdout.strip() else None
 
+    def hear_retained(self, topic: str) -> dict[str, Any]:
+        """Wait until the broker has kept something for a topic."""
+        return wait_for(f"{topic} at the broker", lambda: self.retained(topic), PATIENCE_SECONDS)
+
     def _listen(self) -> None:
         assert self._ears is not None
         assert self._ears.stdout is not None

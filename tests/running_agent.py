@@ -78,6 +78,11 @@ class RunningAgent:
         """End it as a crash or a power cut does."""
         self._process.stop(signal.SIGKILL)
 
+    @property
+    def pid(self) -> int:
+        """Its process id while it runs."""
+        return self._process.pid
+
     def log(self) -> str:
         """Give what it has logged."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""

@@ -60,6 +60,7 @@ class Parts:
 
     def __init__(self, config: Config) -> None:
         self.boot_id = secrets.token_hex(8)
+        self._retain_final_jobs = config.mqtt.retain_final_jobs
         self.store = Store(config.store_file)
         self.outbox = Outbox(self.store, now=utc_now)
         self.registry = Registry(store=self.store, outbox=self.outbox, now=utc_now, printers=config.printers)
@@ -244,14 +245,14 @@ class Parts:
             if printer.paused or IDENTITY_CONFLICT in printer.status.state_reasons
         }
 
-    def _restate(self) -> None:
-        """Put every retained topic into the outbox again, for a broker that may have lost them."""
+    def _restate(self, has_forgotten: bool) -> None:
+        """Put retained topics into the outbox again, those of ended jobs only for a broker that has forgotten them."""
         with self.store.transaction():
             for printer in self.registry.printers():
                 state = b"online" if printer.online else b"offline"
                 self.outbox.put(Note(f"printers/{printer.id}", _payload(printer.to_json()), retain=True))
                 self.outbox.put(Note(f"printers/{printer.id}/availability", state, retain=True))
-            for job in self.spool.jobs(live=True):
+            for job in self.spool.jobs(live=not (has_forgotten and self._retain_final_jobs)):
                 self.outbox.put(Note(f"jobs/{job.id}", _payload(job.to_json()), retain=True))
 
 

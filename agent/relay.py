@@ -52,11 +52,11 @@ class Relay:
         boot_id: str,
         info: Callable[[], Mapping[str, Any]],
         health: Callable[[], Mapping[str, Any]],
-        restate: Callable[[], None],
+        restate: Callable[[bool], None],
         acknowledge_seconds: float = ACKNOWLEDGE_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Store the parts; `restate` puts the retained topics of all printers into the outbox again."""
+        """Store the parts; `restate` puts what is retained into the outbox again, on True all of it."""
         self.on_connected: Callable[[], None] = _nobody_waits
         self._outbox = outbox
         self._publish = publish
@@ -69,12 +69,17 @@ class Relay:
         self._monotonic = monotonic
         self._is_connected = False
         self._is_announced = False
+        self._has_forgotten = False
         self._health_due_at = 0.0
         self._under_way: dict[int, Publication] = {}
         self._warned: set[str] = set()
 
-    def connected(self, _info: ConnectInfo) -> None:
-        """Hear from the broker's thread that there is a connection: everything retained is to be told again."""
+    def connected(self, info: ConnectInfo) -> None:
+        """Hear from the broker's thread that there is a connection: what is retained is to be told again.
+
+        What can change no more is told again only where the broker has forgotten our session, and so perhaps all else.
+        """
+        self._has_forgotten = self._has_forgotten or not info.session_present
         self._is_announced = False
         self._is_connected = True
         self.on_connected()
@@ -111,12 +116,14 @@ class Relay:
     def _announce(self) -> None:
         self._is_announced = True  # beforehand: a connection that comes meanwhile asks for it again
         self._health_due_at = 0.0
+        has_forgotten, self._has_forgotten = self._has_forgotten, False
         try:
             self._publish(f"{self._base_topic}/bridge/state", _state("online", self._boot_id), retain=True)
             self._tell("bridge/info", self._info())
-            self._restate()
+            self._restate(has_forgotten)
         except AgentError:
             self._is_announced = False
+            self._has_forgotten = self._has_forgotten or has_forgotten
             raise
 
     def _tell(self, topic: str, content: Mapping[str, Any]) -> None:

@@ -28,7 +28,7 @@ def test_a_broker_that_is_restarted_under_load_costs_no_ticket_and_doubles_none(
 
 
 def test_a_broker_that_forgets_everything_costs_no_accepted_job_and_hides_no_new_one(tmp_path: Path) -> None:
-    """The same label three times, with packet identifiers that begin anew, is three labels."""
+    """The same label three times, with packet identifiers that begin anew, is three labels; ends are told again too."""
     keep = tmp_path / "printed"
     printer = SimulatedPrinter(PrinterOptions(kind="raw", keep=keep, mdns=False, seconds_per_page=0.01))
     printer.start()
@@ -51,5 +51,9 @@ def test_a_broker_that_forgets_everything_costs_no_accepted_job_and_hides_no_new
                 user.hear_retained(f"jobs/{job['id']}")
             agent.ask("printers.resume", id="desk")
             agent.until("the end of all", lambda: agent.ask("status")["jobs"] == {"completed": 3})
+            broker.stop()
+            broker.start()
+            ended = [user.hear_retained(f"jobs/{job['id']}")["state"] for job in agent.ask("jobs")]
     printer.stop()
     assert [path.read_bytes() for path in keep.iterdir()] == [LABEL] * 3
+    assert ended == ["completed"] * 3

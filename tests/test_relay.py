@@ -68,8 +68,13 @@ class Desk:
         self.relay = Relay(
             outbox=self.outbox, base_topic=BASE, boot_id="b1", info=lambda: {"version": "1"},
             health=lambda: {"outbox": self.outbox.depth()},
-            restate=lambda: self.outbox.put(Note("printers/p1", b"{}", retain=True)), **arguments,
+            restate=self._restate, **arguments,
         )  # fmt: skip
+
+    def _restate(self, has_forgotten: bool) -> None:
+        self.outbox.put(Note("printers/p1", b"{}", retain=True))
+        if has_forgotten:
+            self.outbox.put(Note("jobs/ended", b"{}", retain=True))
 
     def _tick(self) -> float:
         self.seconds += 1.0
@@ -105,6 +110,17 @@ def test_a_connection_is_announced_before_the_outbox_is_emptied(desk: Desk) -> N
     assert json.loads(desk.broker.published[0][1]) == {"state": "online", "boot_id": "b1"}
     assert [retain for _, _, retain, _ in desk.broker.published] == [True, True, True, False, True]
     assert desk.outbox.depth() == 0
+
+
+def test_a_broker_that_has_forgotten_us_is_told_again_how_jobs_ended(desk: Desk) -> None:
+    """Once: at the next connection it still knows."""
+    told = []
+    for session_present in (False, True):
+        desk.relay.connected(ConnectInfo(session_present=session_present, protocol="5"))
+        desk.relay.step()
+        told.append("jobs/ended" in desk.broker.topics())
+        desk.broker.published.clear()
+    assert told == [True, False]
 
 
 def test_every_reconnection_is_announced_again(desk: Desk) -> None:

@@ -136,6 +136,8 @@ class Commands:
             self._answers.refuse_retained(message)
             return
         try:
+            if message.problem:
+                raise InputError(message.problem)
             self._answers.address(message)
             outcome = self._run(message)
         except StorageError:

@@ -140,6 +140,8 @@ class Intake:
             self._answers.refuse(message, str(error), reason=error.reason, job_id=error.job_id)
 
     def _accept(self, message: Inbound) -> None:
+        if message.problem:
+            raise TicketError(message.problem)
         topic_printer, topic_user = self._place(message.topic)
         address = self._answers.address(message)
         parsed = parse_ticket(

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -27,6 +27,7 @@ from agent.config import read_secret
 from agent.config_schema import MqttConfig
 from agent.errors import ConfigError
 from agent.mqtt_message import ConnectInfo, Inbound, ProtocolVersion, Publication, Will, is_topic_name
+from agent.mqtt_publish import parse_publish
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ class Connection:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
-        client.on_message = self._on_message
+        client.on_packet = self._on_packet
         client.on_publish = self._on_publish
         client.on_socket_register_write = _woken_by_its_socketpair
         if settings.username:
@@ -134,7 +135,8 @@ class Connection:
         for publication in publications:
             publication.lose()
         client = self._client
-        client.on_connect = client.on_disconnect = client.on_subscribe = client.on_message = client.on_publish = None
+        client.on_connect = client.on_disconnect = client.on_subscribe = client.on_publish = None
+        client.on_packet = _drop
 
     def lasted(self) -> bool:
         """Whether it was up long enough to count as good."""
@@ -221,37 +223,14 @@ class Connection:
             if reason.is_failure:
                 log.error("%s: the broker refuses to subscribe %s: %s", self._terms.client_id, topic, reason.getName())
 
-    def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
+    def _on_packet(self, first_byte: int, packet: bytearray) -> None:
         if self._is_leaving:
             return
+        message = parse_publish(first_byte, packet, protocol=self.protocol, connection=self.serial)
         if message.qos:
             with self._lock:
-                self._unacknowledged.append(message.mid)
-        try:
-            inbound = self._inbound(message)
-        except UnicodeDecodeError:
-            log.warning("%s: a message whose topic is not UTF-8 is dropped", self._terms.client_id)
-            self.ack(message.mid)
-            return
-        self._guarded(self._terms.on_message, inbound)
-
-    def _inbound(self, message: MQTTMessage) -> Inbound:
-        properties = message.properties
-        return Inbound(
-            topic=message.topic,
-            payload=bytes(message.payload),
-            qos=message.qos,
-            retain=message.retain,
-            dup=message.dup,
-            packet_id=message.mid,
-            content_type=getattr(properties, "ContentType", None),
-            response_topic=getattr(properties, "ResponseTopic", None),
-            correlation_data=getattr(properties, "CorrelationData", None),
-            user_properties=tuple(getattr(properties, "UserProperty", ())),
-            message_expiry=getattr(properties, "MessageExpiryInterval", None),
-            protocol=self.protocol,
-            connection=self.serial,
-        )
+                self._unacknowledged.append(message.packet_id)
+        self._guarded(self._terms.on_message, message)
 
     def _guarded(self, callback: Callable[[Any], None], argument: object) -> None:
         """Call one of ours; where it fails, the message is not lost: it comes again with the next connection."""
@@ -273,6 +252,20 @@ class Connection:
             publication.settle(refusal)
 
 
+class _Client(Client):
+    """paho's client, which leaves it to `mqtt_publish` to read messages.
+
+    Attributes:
+        on_packet: called with the first byte of each PUBLISH packet and what follows its fixed header.
+    """
+
+    on_packet: Callable[[int, bytearray], None]
+
+    def _handle_publish(self) -> MQTTErrorCode:
+        self.on_packet(self._in_packet["command"], self._in_packet["packet"])
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+
 class _Handshake:
     """What paho needs of an SSL context; the socket is closed where the handshake fails, which paho would forget."""
 
@@ -284,8 +277,8 @@ class _Handshake:
         return self._context.wrap_socket(plain, server_hostname=server_hostname)
 
 
-def _make_client(terms: Terms, protocol: ProtocolVersion) -> Client:
-    client = Client(
+def _make_client(terms: Terms, protocol: ProtocolVersion) -> _Client:
+    client = _Client(
         CallbackAPIVersion.VERSION2,
         client_id=terms.client_id,
         clean_session=None if protocol == "5" else False,
@@ -301,6 +294,10 @@ def _make_client(terms: Terms, protocol: ProtocolVersion) -> Client:
 
 def _woken_by_its_socketpair(_client: Client, _userdata: Any, _socket: Any) -> None:
     """Keep paho from writing in the caller's thread: it does so unless somebody seems to watch the socket for it."""
+
+
+def _drop(_first_byte: int, _packet: bytearray) -> None:
+    """Take no message: the connection is given up."""
 
 
 def _publish_properties(

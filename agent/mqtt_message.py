@@ -17,7 +17,8 @@ class Inbound:
 
     `connection` is the serial number of the connection that it came by: it can be acknowledged only there. `packet_id`
     is 0 for QoS 0. `message_expiry` is the seconds that were left at receipt. On MQTT 3.1.1 everything from
-    `content_type` to `message_expiry` is None or empty.
+    `content_type` to `message_expiry` is None or empty. A `problem` says what is wrong with its topic or properties, so
+    that it can only be refused; what can't be read of them is left out.
     """
 
     topic: str
@@ -33,6 +34,7 @@ class Inbound:
     message_expiry: int | None = None
     protocol: ProtocolVersion = "5"
     connection: int = 0
+    problem: str | None = None
 
     @property
     def size(self) -> int:

@@ -11,6 +11,9 @@ from typing import Any
 from agent.errors import TicketError
 
 NAME_LIMIT_BYTES = 255
+TEXT_READ_LIMIT = 10_000
+"""Characters of a text that are looked at: one of megabytes would hold up every other ticket."""
+
 PIN_LIMIT = 64
 FINISHINGS_LIMIT = 16
 RANGES_LIMIT = 100
@@ -56,7 +59,7 @@ def _text(value: Any) -> str:
     """Clean a text for people: control characters and lone surrogates go, what is too long is cut."""
     if not isinstance(value, str):
         raise ValueError("must be text")  # noqa: TRY004 - _checked names the key for every ValueError
-    printable = "".join(character for character in value if character.isprintable())
+    printable = "".join(character for character in value[:TEXT_READ_LIMIT] if character.isprintable())
     return printable.encode()[:NAME_LIMIT_BYTES].decode(errors="ignore").strip()
 
 

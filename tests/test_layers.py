@@ -63,6 +63,7 @@ PURE = (
         "drivers/printer_mib.py",
         "fetch_policy.py",
         "mdns_service.py",
+        "mqtt_publish.py",
         "printer_facts.py",
         "ticket.py",
     ),

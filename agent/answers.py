@@ -12,11 +12,14 @@ from agent.errors import TicketError
 from agent.model import Event
 from agent.mqtt_message import Inbound, is_topic_name, topic_matches
 from agent.outbox import Note, Outbox
+from agent.refusal_log import RefusalLog
 
 log = logging.getLogger(__name__)
 
 CORRELATION_LIMIT_BYTES = 1024
 WARNINGS_LIMIT = 1000
+SHOWN = 1000
+"""Characters of what a publisher wrote that are told of it again: a topic may have 65,535."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,9 @@ class Answers:
     Only a Response Topic that matches one of the filters is written to: any publisher can name any topic.
     """
 
-    def __init__(self, *, outbox: Outbox, response_topics: Sequence[str]) -> None:
+    def __init__(self, *, outbox: Outbox, response_topics: Sequence[str], refusals: RefusalLog | None = None) -> None:
         self._outbox = outbox
+        self._refusals = refusals or RefusalLog()
         self._filters = tuple(response_topics)
         self._warned: set[str] = set()
 
@@ -60,20 +64,25 @@ class Answers:
 
     def refuse(self, message: Inbound, problem: str, *, reason: str, job_id: str | None = None) -> None:
         """Tell the publisher and whoever watches that a message was refused, and why."""
-        log.info("%s: refused (%s): %s", ascii(message.topic), reason, problem)
-        refusal = {"accepted": False, "id": job_id, "reason": reason, "message": problem}
+        self._refusals.note(message.topic, reason, problem[:SHOWN])
+        refusal = {"accepted": False, "id": job_id, "reason": reason, "message": problem[:SHOWN]}
         self.tell(message, refusal)
-        self._outbox.put_event(Event("refused", {**refusal, "topic": message.topic}))
+        self._outbox.put_event(Event("refused", {**refusal, "topic": message.topic[:SHOWN]}))
+
+    def settle_log(self) -> None:
+        """Log how many refusals were not logged one by one; to be called now and then."""
+        self._refusals.settle()
 
     def refuse_retained(self, message: Inbound) -> None:
         """Refuse a message that the broker would deliver again at every subscribe, and log once how to clear it.
 
         On MQTT 3.1.1 it was done when it was published, and this is a copy: it is ignored.
         """
+        topic = message.topic[:SHOWN]
         self._warn_once(
-            message.topic,
-            f"a retained message at {message.topic!a} is refused, for it would be done again at every subscribe;"
-            f" clear it with: mosquitto_pub -r -n -t {message.topic!a}",
+            topic,
+            f"a retained message at {topic!a} is refused, for it would be done again at every subscribe;"
+            f" clear it with: mosquitto_pub -r -n -t {topic!a}",
         )
         if message.protocol == "5":
             self.refuse(message, "retained is refused; publish without the retain flag", reason="agent-retained")
@@ -82,7 +91,8 @@ class Answers:
         topic = message.response_topic
         if not topic or (is_topic_name(topic) and any(topic_matches(allowed, topic) for allowed in self._filters)):
             return topic
-        self._warn_once(topic, f"no answer goes to {topic!a}: it matches none of mqtt.response_topics")
+        shown = topic[:SHOWN]
+        self._warn_once(shown, f"no answer goes to {shown!a}: it matches none of mqtt.response_topics")
         return None
 
     def _warn_once(self, topic: str, text: str) -> None:

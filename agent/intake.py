@@ -89,6 +89,7 @@ class Intake:
 
     def step(self) -> float:
         """Take in what waits; gives the seconds until the next step is due."""
+        self._answers.settle_log()
         if self._is_away:
             return self._return_when_there_is_room()
         messages = self._inbox.take(GROUP_LIMIT)

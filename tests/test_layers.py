@@ -118,6 +118,7 @@ PARTS = (
         "outbox.py",
         "printos/exchange.py",
         "sightings.py",
+        "refusal_log.py",
         "spool_table.py",
     ),
     (

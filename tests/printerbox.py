@@ -129,6 +129,7 @@ def ippeveprinter(
     command: str = "/bin/true",
     formats: Sequence[str] = ("application/pdf", "application/octet-stream"),
     options: Sequence[str] = (),
+    attributes: Path | None = None,
     name: str = "Test Printer",
     announce_on: str = "lo",
 ) -> Iterator[PrinterBox]:
@@ -139,12 +140,14 @@ def ippeveprinter(
         command: run for each document; its standard error moves the printer's state (`STATE: +media-jam-error`).
         formats: the document formats that it takes.
         options: more arguments, such as `-2` for duplex.
+        attributes: a file with all that it says of itself, in place of `formats` and of its own defaults.
         name: its name.
         announce_on: where Avahi announces it: `lo` keeps it to itself, `printer` is the cable to this host.
     """
     _skip_unless_possible()
     spool.mkdir(parents=True, exist_ok=True)
-    kept = ("-p", str(PORT), "-d", str(spool), "-k", "-c", command, "-f", ",".join(formats))
+    able = ("-f", ",".join(formats)) if attributes is None else ("-a", str(attributes))
+    kept = ("-p", str(PORT), "-d", str(spool), "-k", "-c", command, *able)
     with cable() as line:
         box = PrinterBox(
             spool=spool,

@@ -117,8 +117,8 @@ PARTS = (
         "mqtt_connection.py",
         "outbox.py",
         "printos/exchange.py",
-        "sightings.py",
         "refusal_log.py",
+        "sightings.py",
         "spool_table.py",
     ),
     (

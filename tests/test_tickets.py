@@ -16,9 +16,9 @@ TICKET = b'{"id": "a", "printer": "desk", "document": {"data": "AAAA"}}'
 
 def test_a_flood_of_bad_tickets_makes_no_job_that_should_not_be_and_leaves_none_unacknowledged(tmp_path: Path) -> None:
     """Each of them is judged by the contract, and answered so by an agent of MQTT 5 and one of 3.1.1."""
-    figures = flood(tmp_path, tickets=1500, seed=7)
+    figures = flood(tmp_path, tickets=1000, seed=7)
     assert figures.holds, figures
-    assert figures.refused > 700
+    assert figures.refused > 400
     assert figures.accepted > 100
     assert figures.log_lines < 300
 
@@ -42,12 +42,9 @@ def test_the_oracle_judges_by_the_contract(message: Message, verdict: str) -> No
 
 def test_a_flood_is_the_same_for_the_same_seed() -> None:
     """So that what was found can be found again."""
-
-    def topics_of(seed: int) -> list[str]:
-        return [message.topic for message in messages(400, Random(seed))]
-
-    assert topics_of(1) == topics_of(1)
-    assert topics_of(1) != topics_of(2)
+    first, again = ([message.topic for message in messages(400, Random(1))] for _ in range(2))
+    assert first == again
+    assert len(set(first)) > 300
 
 
 def test_wrong_figures_do_not_hold() -> None:

@@ -21,7 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from agent.simulator.processes import AgentCommand, ask_agent, wait_for
 from tests.benchmarks.neighbours import mosquitto
 from tests.tickets.messages import messages
-from tests.tickets.oracle import PRINTERS, Message, Version, judge
+from tests.tickets.oracle import PRINTERS, Message, Version, hides_user, judge
 from tests.tickets.wire import Connection
 
 VERSIONS: tuple[Version, ...] = ("5", "3.1.1")
@@ -138,7 +138,7 @@ class Site:
         seen = message.as_seen_by(self.version)
         match judge(seen):
             case "job":
-                self.jobs[_owner(seen)] += 1
+                self.jobs["" if hides_user(seen) else seen.topic.rpartition("/")[2]] += 1
                 outcomes = 1
             case "refused":
                 self.refusals[message.topic] += 1
@@ -303,12 +303,6 @@ def _count(figures: Figures, site: Site, listener: Listener) -> None:
     for name, got, wanted in (("jobs", jobs, site.jobs), ("refusals", refusals, site.refusals)):
         for what, count in list(((got - wanted) | (wanted - got)).items())[:5]:
             _progress(f"{site.name}: {name} of {what!r}: {got[what]}, not {wanted[what]} ({count})")
-
-
-def _owner(message: Message) -> str:
-    """Give the user that a message's job is told with; a PIN hides it."""
-    has_pin = b'"pin"' in message.payload or "pin" in dict(message.user_properties)
-    return "" if has_pin else message.topic.rpartition("/")[2]
 
 
 def _check_shape(refusal: Mapping[str, Any]) -> None:

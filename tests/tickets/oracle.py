@@ -61,6 +61,11 @@ def judge(message: Message) -> Verdict:
     return "job" if place and _is_ticket(message, *place.groups()) else "refused"
 
 
+def hides_user(message: Message) -> bool:
+    """Say whether the job of a message is told without its user, as a PIN has it."""
+    return "pin" in _values(message)
+
+
 def _is_ticket(message: Message, topic_printer: str | None, topic_user: str | None) -> bool:
     try:
         values = _values(message)

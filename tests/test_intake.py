@@ -392,18 +392,24 @@ def test_a_ticket_from_a_real_broker_is_acknowledged_when_it_is_on_the_disk(
         wait_until(lambda: broker.log().count("PUBACK from agent-1") == 2, "the PUBACKs")
 
 
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
 def test_a_job_killed_before_its_puback_is_not_doubled(
-    tmp_path: Path, clock: FakeClock, join: Callable[..., Member]
+    tmp_path: Path, clock: FakeClock, join: Callable[..., Member], version: str
 ) -> None:
     """On the disk but not acknowledged, it comes again with DUP and is known, also after a restart of the spool."""
+    settings = {"version": version}
     with Mosquitto(tmp_path / "broker", persistence=True) as broker:
         with open_desk(tmp_path / "desk", clock) as desk:
-            member = join(broker.port, subscriptions=print_topics(BASE), on_message=desk.intake.receive)
+            member = join(
+                broker.port, subscriptions=print_topics(BASE), on_message=desk.intake.receive, settings=settings
+            )
             send(broker.port, PDF, topic=f"{BASE}/printers/p1/print")
             wait_until(lambda: desk.intake.step() >= 0 and len(desk.jobs()) == 1, "the job")
             member.session.stop()
         with open_desk(tmp_path / "desk", clock) as desk:
-            again = join(broker.port, subscriptions=print_topics(BASE), on_message=desk.intake.receive)
+            again = join(
+                broker.port, subscriptions=print_topics(BASE), on_message=desk.intake.receive, settings=settings
+            )
             desk.intake._ack = again.session.ack
             wait_until(lambda: desk.intake.step() >= 0 and broker.log().count("PUBACK from agent-1"), "the PUBACK")
             assert len(desk.jobs()) == 1

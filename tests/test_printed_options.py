@@ -1,4 +1,4 @@
-"""Every option of a ticket, from the MQTT message to the attributes that a real IPP printer received."""
+"""Every option of a ticket, from the MQTT message to what the printer received: a real one's attributes, PJL, REST."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from agent.simulator.pdf import write_pdf
+from agent.simulator.personality import Kind
+from agent.simulator.printer import PrinterOptions, SimulatedPrinter
 from tests.mosquitto import Mosquitto
 from tests.mqtt_user import MqttUser, broker_options, pdf_ticket
 from tests.printerbox import PrinterBox, ippeveprinter
@@ -52,6 +54,14 @@ OPTIONS: dict[str, tuple[Any, str]] = {
     "finishings": (["staple"], "FINISHINGS=staple"),
     "priority": (80, "JOB_PRIORITY=80"),
 }
+PRESS = {
+    "copies": 3, "sides": "two-sided-short-edge", "media": "iso_a5_148x210mm", "print-color-mode": "monochrome",
+    "page-ranges": "1-3,7-7", "print-quality": "draft", "finishings": "staple",
+}  # fmt: skip
+PJL = {
+    "COPIES": "3", "DUPLEX": "ON", "BINDING": "SHORTEDGE", "PAPER": "A5", "RENDERMODE": "GRAYSCALE", "ECONOMODE": "ON",
+    "copies": 3, "print-color-mode": "monochrome",
+}  # fmt: skip
 ASKED = {option: value for option, (value, _) in OPTIONS.items()}
 ATTRIBUTES = {attribute for _, attribute in OPTIONS.values()}
 
@@ -136,3 +146,22 @@ def test_best_effort_prints_without_the_options_that_the_printer_can_not_do_and_
     assert "agent-option-ignored" in job["state_reasons"]
     for name in ("copies", "sides", "media", "print-color-mode", "page-ranges", "print-quality", "finishings"):
         assert name in job["message"]
+
+
+@pytest.mark.parametrize(("kind", "place", "expected"), [("hp-rest", "http_url", PRESS), ("raw", "raw_uri", PJL)])
+def test_the_options_of_a_ticket_reach_a_printer_that_speaks_no_ipp(
+    tmp_path: Path, kind: Kind, place: str, expected: dict[str, Any]
+) -> None:
+    """In the words of HP's REST interface, or of PJL, which knows neither page ranges nor finishings."""
+    printer = SimulatedPrinter(PrinterOptions(kind=kind, seconds_per_page=0.01))
+    printer.start()
+    desk = {"alias": "desk", "uris": [printer.ready_line()[place]], **({"raw": "pjl"} if kind == "raw" else {})}
+    with Mosquitto(tmp_path / "broker") as broker:
+        agent = RunningAgent(tmp_path / "agent", printers=[desk], mqtt={"port": broker.port})
+        with MqttUser(broker_options(broker.port), agent.base_topic) as user, agent:
+            agent.connected()
+            user.publish("printers/desk/print", pdf_ticket(PRINTED, id="all", fidelity="best-effort", **ASKED))
+            user.hear_job("all", "completed")
+    printer.stop()
+    (job,) = printer.engine.history()
+    assert dict(job.options) == expected

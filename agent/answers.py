@@ -36,9 +36,9 @@ class Answers:
     Only a Response Topic that matches one of the filters is written to: any publisher can name any topic.
     """
 
-    def __init__(self, *, outbox: Outbox, response_topics: Sequence[str], refusals: RefusalLog | None = None) -> None:
+    def __init__(self, *, outbox: Outbox, response_topics: Sequence[str]) -> None:
         self._outbox = outbox
-        self._refusals = refusals or RefusalLog()
+        self._refusals = RefusalLog()
         self._filters = tuple(response_topics)
         self._warned: set[str] = set()
 

@@ -13,7 +13,6 @@ from typing import Any
 from agent.mqtt_message import Inbound, ProtocolVersion
 
 PROPERTIES_LIMIT = 100
-USER_PROPERTY = 0x26
 MORE_FOLLOWS = 0x80
 
 
@@ -76,10 +75,10 @@ def _properties(reader: _Reader) -> Iterator[tuple[str, Any]]:
             raise MalformedPacketError(f"there are more than {PROPERTIES_LIMIT}")
         if identifier not in KINDS:
             raise MalformedPacketError(f"no property of a message has the identifier {identifier}")
-        if identifier in seen and identifier != USER_PROPERTY:
-            raise MalformedPacketError(f"one is repeated, of the identifier {identifier}")
-        seen.append(identifier)
         name, read = KINDS[identifier]
+        if identifier in seen and name not in ("", "user_properties"):
+            raise MalformedPacketError(f"{name} is repeated")
+        seen.append(identifier)
         value = read(reader)
         if name:
             yield name, value
@@ -140,6 +139,6 @@ KINDS: Mapping[int, tuple[str, Callable[[_Reader], Any]]] = {
     0x09: ("correlation_data", _Reader.binary),
     0x0B: ("", _Reader.variable),
     0x23: ("", lambda reader: reader.integer(2)),
-    USER_PROPERTY: ("user_properties", _Reader.pair),
+    0x26: ("user_properties", _Reader.pair),
 }
 """The properties of a PUBLISH packet (section 3.3.2.3): our name, empty where nobody here asks for it, and its type."""

@@ -51,7 +51,7 @@ def read(content: bytes, first_byte: int = QOS_1) -> Inbound:
 
 def test_a_message_has_every_property_that_is_asked_for() -> None:
     """The others are passed over: Payload Format, Subscription Identifier, Topic Alias."""
-    passed_over = b"\x01\x01" + b"\x0b\x81\x01" + b"\x23\0\1"
+    passed_over = b"\x01\x07" + b"\x0b\x81\x01" * 2 + b"\x23\0\1"
     known = CONTENT_TYPE + text(b"a/b") + RESPONSE_TOPIC + text(b"r") + CORRELATION_DATA + text(b"\xff")
     message = read(packet(passed_over + known + b"\x02\0\0\0\x09" + USER_PROPERTY + text(b"k") + text(b"v")), 0x3B)
     assert message == Inbound(

@@ -191,6 +191,7 @@ def test_names_lose_control_characters_and_what_is_too_long() -> None:
     assert parsed.ticket.name is not None
     assert parsed.ticket.name.startswith("Orderé")
     assert len(parsed.ticket.name.encode()) in (254, 255)
+    assert parse(ticket(name="\0" * 20_000 + "never looked at")).ticket.name == ""
 
 
 def test_deep_or_wide_json_is_refused_before_it_unfolds() -> None:

@@ -3,8 +3,8 @@
 There is an agent that speaks MQTT 5 and one that speaks 3.1.1; each message is judged by `oracle` for the one that it
 goes to. The table goes to standard output, with `--json` to standard error; then the last line of standard output is
 `{"tickets", "refused", "accepted", "ignored", "crashes", "jobs_that_should_not_be", "lost", "wrongly_answered",
-"unacknowledged", "memory_growth_mb"}`. Growth is what came on top after the first tenth. Exit code 1 where a message
-was answered wrongly or not at all, or an agent crashed or grew by more than 10 MB.
+"unacknowledged", "memory_growth_mb"}`. Growth is what came on top after the first tenth, or 2,000 messages if that is
+more. Exit code 1 where a message was answered wrongly or not at all, or an agent crashed or grew by more than 10 MB.
 """
 
 from __future__ import annotations

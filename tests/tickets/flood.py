@@ -28,6 +28,9 @@ VERSIONS: tuple[Version, ...] = ("5", "3.1.1")
 LEAD = 200
 """Messages that may be published and not yet answered: the brokers of real sites have limits."""
 
+WARM_UP = 2000
+"""Messages after which an agent has loaded and allocated what it ever needs."""
+
 SILENCE_SECONDS = 60.0
 SETTLE_SECONDS = 2.0
 TAG = re.compile(r"m[0-9]+")
@@ -70,8 +73,8 @@ class Figures:
 
     @property
     def memory_growth_mb(self) -> float:
-        """What was added after the first tenth."""
-        sizes = list(self.marks.values())
+        """What was added after the first tenth, or as many messages as warm an agent up."""
+        sizes = [size for number, size in self.marks.items() if number >= WARM_UP]
         return sizes[-1] - sizes[0] if sizes else 0.0
 
     @property
@@ -293,7 +296,7 @@ def _count(figures: Figures, site: Site, listener: Listener) -> None:
     figures.accepted += jobs.total()
     figures.ignored += site.ignored
     figures.crashes += site.log().count("Traceback") + (code != 0 or not was_alive)
-    figures.jobs_that_should_not_be += (jobs - site.jobs).total() + max(0, on_disk - site.jobs.total())
+    figures.jobs_that_should_not_be += max((jobs - site.jobs).total(), on_disk - site.jobs.total())
     figures.lost += (site.jobs - jobs).total() + (site.refusals - refusals).total()
     figures.wrongly_answered += (refusals - site.refusals).total()
     figures.wrongly_answered += (replies - site.replies).total() + (site.replies - replies).total() + listener.strays

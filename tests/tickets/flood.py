@@ -32,7 +32,7 @@ WARM_UP = 2000
 """Messages after which an agent has loaded and allocated what it ever needs."""
 
 SILENCE_SECONDS = 60.0
-SETTLE_SECONDS = 2.0
+SETTLE_SECONDS = 1.0
 TAG = re.compile(r"m[0-9]+")
 CONFIG = """
 [agent]

@@ -11,7 +11,7 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -19,24 +19,34 @@ from agent import __version__
 from agent.errors import AgentError
 
 DEFAULT_CONFIG = Path("/etc/printos-agent/agent.toml")
-COMMAND_MODULES = ("service", "printers", "lan", "jobs", "settings", "simulate")
+COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "service": ("run", "status", "activate"),
+    "printers": ("printers",),
+    "lan": ("discover", "probe"),
+    "jobs": ("print", "jobs"),
+    "settings": ("config",),
+    "doctor": ("doctor",),
+    "simulate": ("demo", "simulate"),
+}
+"""The modules of `agent.cli`, each with the commands that it adds."""
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Make the parser of the whole command line; each module of `agent.cli` adds its own commands."""
+def build_parser(modules: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
+    """Make the parser of the command line, or of the part of it that some modules of `agent.cli` add."""
     parser = argparse.ArgumentParser(prog="printos-agent", description="The print agent of a site gateway.")
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help="default: %(default)s")
     parser.add_argument("-v", "--verbose", action="store_true", help="tell more, and tracebacks of errors")
     parser.add_argument("--version", action="version", version=f"printos-agent {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name in COMMAND_MODULES:
+    for name in modules:
         import_module(f"agent.cli.{name}").add_commands(commands)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code."""
-    options = build_parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = build_parser(_modules_for(given)).parse_args(given)
     level = logging.DEBUG if options.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s %(message)s", stream=sys.stderr)
     try:
@@ -52,6 +62,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
+
+
+def _modules_for(arguments: Sequence[str]) -> Iterable[str]:
+    """Name the module of the command that is given, for a box on which loading all of them takes a second; else all."""
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == "--config":
+            next(rest, None)
+        elif not argument.startswith("-"):
+            return [module for module, commands in COMMANDS.items() if argument in commands] or COMMANDS
+    return COMMANDS
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def build_printos(config: PrintosConfig) -> Platform | OpenApi:
     Raises:
         ConfigError: a secret can't be read.
     """
-    http = HttpClient(verify=config.ca_file or True, proxy=_proxy(config))
+    http = printos_http(config)
     if config.dialect == "platform":
         return Platform(http=http, base_url=config.base_url, now=utc_now, identity_version=config.identity_version)
     return OpenApi(
@@ -91,6 +91,15 @@ def build_printos(config: PrintosConfig) -> Platform | OpenApi:
         bearer=read_secret(config.token_file) if config.token_file else None,
         device_login_path=config.device_login_path,
     )
+
+
+def printos_http(config: PrintosConfig) -> HttpClient:
+    """Build the HTTP client that reaches PrintOS, through the proxy if there is one.
+
+    Raises:
+        ConfigError: a secret can't be read.
+    """
+    return HttpClient(verify=config.ca_file or True, proxy=_proxy(config))
 
 
 def _proxy(config: PrintosConfig) -> str | None:

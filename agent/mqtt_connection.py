@@ -46,7 +46,7 @@ PROTOCOLS: dict[ProtocolVersion, MQTTProtocolVersion] = {
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What every connection of a session has in common."""
+    """What every connection of a session has in common; without an expiry it ends with its connection."""
 
     client_id: str
     settings: MqttConfig
@@ -63,6 +63,7 @@ class Connection:
 
     Attributes:
         info: what CONNACK told, None before it and after a refusal.
+        refused_filters: those of the subscriptions that SUBACK refused, None before it.
         ending: why it ended, for a person.
         refusal: the MQTT 5 reason code with which the broker refused or ended it, 0 where it named none.
     """
@@ -71,6 +72,7 @@ class Connection:
         self.serial = serial
         self.protocol = protocol
         self.info: ConnectInfo | None = None
+        self.refused_filters: tuple[str, ...] | None = None
         self.ending = "the broker closed the connection before it answered (TLS on one side only?)"
         self.refusal = 0
         self._terms = terms
@@ -219,9 +221,14 @@ class Connection:
     def _on_subscribe(
         self, _client: Client, _userdata: Any, _packet_id: int, reasons: Sequence[ReasonCode], _properties: Any
     ) -> None:
-        for topic, reason in zip(self._terms.subscriptions, reasons, strict=False):
-            if reason.is_failure:
-                log.error("%s: the broker refuses to subscribe %s: %s", self._terms.client_id, topic, reason.getName())
+        refused = {
+            topic: reason.getName()
+            for topic, reason in zip(self._terms.subscriptions, reasons, strict=False)
+            if reason.is_failure
+        }
+        self.refused_filters = tuple(refused)
+        for topic, name in refused.items():
+            log.error("%s: the broker refuses to subscribe %s: %s", self._terms.client_id, topic, name)
 
     def _on_packet(self, first_byte: int, packet: bytearray) -> None:
         if self._is_leaving:
@@ -281,7 +288,7 @@ def _make_client(terms: Terms, protocol: ProtocolVersion) -> _Client:
     client = _Client(
         CallbackAPIVersion.VERSION2,
         client_id=terms.client_id,
-        clean_session=None if protocol == "5" else False,
+        clean_session=None if protocol == "5" else not terms.session_expiry_seconds,
         protocol=PROTOCOLS[protocol],
         reconnect_on_failure=False,
         manual_ack=True,

@@ -103,6 +103,17 @@ class Operations:
         target.identify()
         return found
 
+    def check(self, printer: str) -> Printer:
+        """Ask a printer who it is, as is done before a job is sent to it.
+
+        Raises:
+            NotFoundError: there is no such printer, or none of its endpoints takes a document.
+            PrinterUnreachableError: it doesn't answer, or another one does.
+        """
+        found = self._registry.find(printer)
+        self._target_for(found)
+        return found
+
     def approve(self, printer: str) -> Printer:
         """Let `activate` create the printer's PrintOS device."""
         return _noted("approved for PrintOS", self._registry.approve(self._registry.find(printer).id))
@@ -128,7 +139,7 @@ class Operations:
             "printers.show": _on_printer(self._registry.find),
             **{
                 f"printers.{change.__name__}": _on_printer(change)
-                for change in (self.approve, self.forget, self.pause, self.resume, self.identify)
+                for change in (self.approve, self.check, self.forget, self.pause, self.resume, self.identify)
             },
             "jobs": self._list_jobs,
             "jobs.show": self._show_job,

@@ -140,6 +140,7 @@ PARTS = (
     ),
     ("spool_ages.py",),
     (
+        "broker_trial.py",
         "drivers/snmp_requests.py",
         "printos/administrator.py",
         "spool_incoming.py",
@@ -196,15 +197,22 @@ TOP = (
         "cli/watch.py",
     ),
     (
+        "cli/finding.py",
         "cli/settings.py",
         "cli/state.py",
     ),
-    ("cli/account.py",),
+    (
+        "cli/account.py",
+        "cli/check_box.py",
+        "cli/check_paths.py",
+        "cli/check_printers.py",
+    ),
     (
         "cli/jobs.py",
         "cli/printers.py",
     ),
     (
+        "cli/doctor.py",
         "cli/lan.py",
         "cli/service.py",
     ),
@@ -227,7 +235,7 @@ DOORS = {
 }
 
 # What only the builder brings together with a service.
-SPEAKERS = ("mdns.py", "mqtt.py", "mqtt_connection.py", "printos/")
+SPEAKERS = ("broker_trial.py", "mdns.py", "mqtt.py", "mqtt_connection.py", "printos/")
 
 # Servers for demos and tests: they stand beside the ranks and may use what they like, but nothing stands on them.
 SIMULATOR = "simulator/"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
+from collections.abc import Iterator
 
 UP = "\x1b[{}F"
 CLEAR_LINE = "\x1b[K"
@@ -29,3 +31,16 @@ class Live:
         sys.stdout.write(up + "".join(f"{line}{CLEAR_LINE}\n" for line in lines) + CLEAR_BELOW)
         sys.stdout.flush()
         self._drawn, self._shown = len(lines), lines
+
+
+@contextlib.contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say at a terminal's standard error what is going on, for as long as it does."""
+    is_seen = sys.stderr.isatty()
+    if is_seen:
+        print(f"… {what}", end="", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        if is_seen:
+            print(f"\r{CLEAR_LINE}", end="", file=sys.stderr, flush=True)

@@ -127,27 +127,33 @@ class Demo:
         password_file = self._folder / "admin-password"
         password_file.write_text(PASSWORD)
         arguments = ("--port", "0", "--admin-login", LOGIN, "--admin-password-file", password_file)
-        printos = self._start("printos", *arguments)
+        cloud = self._start("printos", *arguments)
+        printers = {stand.alias: self._start_printer(stand) for stand in STANDS}
+        printos = cloud.ready()
         self._printos_url = printos["platform_url"].removesuffix("/platform")
         self._tell("PrintOS", printos["platform_url"])
-        self._ready = {stand.alias: self._start_printer(stand) for stand in STANDS}
+        self._ready = {stand.alias: self._meet_printer(stand, printers[stand.alias]) for stand in STANDS}
         self._config.write_text(self._agent_toml(printos["platform_url"]))
 
-    def _start_printer(self, stand: Stand) -> Mapping[str, Any]:
+    def _start_printer(self, stand: Stand) -> AgentCommand:
         keep = self._folder / stand.alias
-        ready = self._start(
+        return self._start(
             "printer", "--kind", stand.kind, "--host", stand.host, "--port", str(stand.port), "--serial", stand.serial,
             "--keep", keep, "--seconds-per-page", SECONDS_PER_PAGE, name=stand.alias,
         )  # fmt: skip
+
+    def _meet_printer(self, stand: Stand, printer: AgentCommand) -> Mapping[str, Any]:
+        ready = printer.ready()
         where = ready.get("ipp_uri") or ready.get("http_url") or ready["raw_uri"]
         self._tell(stand.alias, f"{ready['make_and_model']} at {where}")
         return ready
 
-    def _start(self, what: str, *arguments: str | Path, name: str | None = None) -> dict[str, Any]:
+    def _start(self, what: str, *arguments: str | Path, name: str | None = None) -> AgentCommand:
+        """Start a simulator; they all start at the same time, and `ready` waits for one."""
         child = AgentCommand("simulate", what, *arguments, log=self._folder / f"{name or what}.log")
         child.start()
         self._opened.callback(child.stop)
-        return child.ready()
+        return child
 
     def _agent_toml(self, platform_url: str) -> str:
         rest = self._ready["press"]["http_url"]

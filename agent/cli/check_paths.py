@@ -1,0 +1,155 @@
+"""What `doctor` tries of the outside: the broker, PrintOS, the hosts of documents, and what the LAN shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import Any
+
+from agent.broker_trial import BrokerTrial, try_broker
+from agent.cli.finding import Finding, Result
+from agent.cli.watch import Lan
+from agent.clients import printos_http
+from agent.commands import command_topics
+from agent.config_schema import Config
+from agent.download import resolve
+from agent.errors import BrokerUnreachableError, FetchFailedError, RefusedError, TransportError
+from agent.fetch_policy import FetchPolicy
+from agent.intake import print_topics
+
+LOOK_SECONDS = 4.0
+HTTPS_PORT = 443
+SERVER_ERROR = 500
+NAMED = 2
+DEVICE_ADVICE: Mapping[str, tuple[Result, str, str]] = {
+    "pending": ("warning", "have no device yet", "printos-agent activate"),
+    "not-provisionable": ("warning", "can have no device", "set printos_type and printos_model in their [[printer]]"),
+    "refused": (
+        "failed",
+        "are refused by PrintOS",
+        "see the log; printos-agent activate --replace makes a device anew",
+    ),
+    "credentials-lost": ("failed", "have lost their credentials", "printos-agent activate --replace"),
+}
+
+Printers = Sequence[Mapping[str, Any]]
+
+
+def check_broker(config: Config) -> Iterator[Finding]:
+    """Connect to the broker with the agent's login, subscribe to its topics and publish on one."""
+    mqtt = config.mqtt
+    place = f"{mqtt.host}:{mqtt.port}{' (TLS)' if mqtt.tls else ''}"
+    try:
+        trial = try_broker(
+            mqtt,
+            client_id=f"printos-agent-{config.agent.id}-doctor",
+            filters=(*print_topics(mqtt.base_topic), *command_topics(mqtt.base_topic)),
+            event_topic=f"{mqtt.base_topic}/bridge/event/doctor",
+        )
+    except RefusedError as error:
+        advice = "mqtt.username and mqtt.password_file must be a login that the broker knows"
+        yield Finding("broker", "failed", f"{place}: {error}", advice)
+    except BrokerUnreachableError as error:
+        yield Finding("broker", "failed", f"{place}: {error}", "see mqtt.host, mqtt.port and mqtt.tls; is it running?")
+    else:
+        yield Finding("broker", "ok", f"{place} lets the agent in by MQTT {trial.protocol}")
+        yield topic_rights(config, trial)
+
+
+def topic_rights(config: Config, trial: BrokerTrial) -> Finding:
+    """Say whether the agent may publish, and hears what it subscribes to."""
+    base = config.mqtt.base_topic
+    advice = f"grant the agent's user readwrite on {base}/# in the broker's ACL"
+    if trial.publish_refusal:
+        return Finding("topics", "failed", f"may not publish below {base}: {trial.publish_refusal}", advice)
+    if trial.refused:
+        return Finding("topics", "failed", f"may not subscribe to {_named(trial.refused)}", advice)
+    if trial.unheard:
+        return Finding("topics", "failed", f"hears nothing by {_named(trial.unheard)}", advice)
+    if trial.untried:
+        problem = f"may not publish to {_named(trial.untried)}, so that hearing can't be tested"
+        return Finding("topics", "warning", problem, advice)
+    return Finding("topics", "ok", f"may publish below {base}, and hears what it subscribes to")
+
+
+def _named(names: Sequence[str]) -> str:
+    """Give the first names of many."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more}"
+
+
+def check_sessions(status: Mapping[str, Any]) -> Iterator[Finding]:
+    """Look whether the running agent's own two sessions are connected."""
+    broker = status["broker"]
+    waiting = status["spool"]["outbox"]
+    if broker["state"] == "connected":
+        yield Finding("sessions", "ok", f"tickets and commands are connected; {waiting} messages wait for the broker")
+    else:
+        problem = broker["problem"] or "the log says why"
+        yield Finding("sessions", "failed", f"the running agent is not connected ({problem})", "see broker and topics")
+
+
+def check_printos(config: Config, printers: Printers, health: Mapping[str, Any]) -> Iterator[Finding]:
+    """Look whether PrintOS answers, whether it takes statuses, and which printers it lacks or refuses."""
+    counts = Counter(printer["printos"] for printer in printers)
+    if counts.total() == counts["none"]:
+        yield Finding("PrintOS", "ok", "not used: no printer is approved for it")
+        return
+    yield _answers(config)
+    if health["state"] == "away":
+        yield Finding("PrintOS", "failed", str(health["problem"]), "it is tried again; see printos.proxy and base_url")
+    if active := counts["active"]:
+        yield Finding("devices", "ok", f"{active} printers have a device that PrintOS knows")
+    for state, (result, problem, advice) in DEVICE_ADVICE.items():
+        named = [printer["alias"] or printer["id"] for printer in printers if printer["printos"] == state]
+        if named:
+            yield Finding("devices", result, f"{_named(named)} {problem}", advice)
+
+
+def _answers(config: Config) -> Finding:
+    """Ask for nothing in particular: whatever is answered, PrintOS can be reached."""
+    url = config.printos.base_url
+    try:
+        with closing(printos_http(config.printos)) as http:
+            status = http.request("GET", url, timeout_seconds=10.0).status
+    except TransportError as error:
+        advice = "see printos.base_url, printos.proxy and printos.ca_file; does the firewall let tcp 443 out?"
+        return Finding("PrintOS", "failed", str(error), advice)
+    if status >= SERVER_ERROR:
+        return Finding("PrintOS", "warning", f"{url} is out of order (HTTP {status})", "it is tried again; wait")
+    return Finding("PrintOS", "ok", f"{url} answers")
+
+
+def check_fetch(config: Config) -> Iterator[Finding]:
+    """Look whether the hosts of documents have addresses that may be fetched from."""
+    policy = FetchPolicy(config.fetch.allowed_hosts, limit_bytes=config.fetch.max_bytes)
+    for host in config.fetch.allowed_hosts:
+        try:
+            addresses = policy.allowed_addresses(host, resolve(host, HTTPS_PORT))
+        except FetchFailedError as error:
+            yield Finding("fetch", "failed", str(error), "list that very address", subject=host)
+        except OSError as error:
+            problem = f"its name can't be resolved ({error.strerror})"
+            yield Finding("fetch", "failed", problem, "see fetch.allowed_hosts, and DNS", subject=host)
+        else:
+            yield Finding("fetch", "ok", f"is {', '.join(addresses)}", subject=host)
+
+
+def check_lan(config: Config) -> Iterator[Finding]:
+    """Listen and sweep for some seconds; printers that hear neither can still be named in the configuration."""
+    switches = {"mdns": config.discovery.mdns, "snmp": config.discovery.snmp}
+    seen: Counter[str] = Counter()
+    if any(switches.values()):
+        with Lan(config) as lan:
+            for _change in lan.changes(LOOK_SECONDS):
+                pass
+            seen.update(source for found in lan.found for source in found.sources)
+    for source, is_on in switches.items():
+        if not is_on:
+            yield Finding(source, "ok", f"switched off (discovery.{source})")
+        elif seen[source]:
+            yield Finding(source, "ok", f"{seen[source]} printers are seen")
+        else:
+            advice = "is this box in the printers' network? Else name them: [[printer]] with uris"
+            yield Finding(source, "warning", f"no printer is seen within {LOOK_SECONDS:.0f} s", advice)

@@ -1,0 +1,46 @@
+"""What `doctor` finds: one line a check, with what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Result = Literal["ok", "warning", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome of one check.
+
+    Attributes:
+        check: what was tested, such as `broker`.
+        subject: which one, where there are several: a printer's alias or id, a host.
+        message: what was found.
+        advice: what to do next; empty where nothing is.
+    """
+
+    check: str
+    result: Result
+    message: str
+    advice: str = ""
+    subject: str | None = None
+
+    def line(self) -> str:
+        """Give it for a person."""
+        name = f"{self.check} {self.subject}" if self.subject else self.check
+        found = f"{self.message}: {self.advice}" if self.advice else self.message
+        return f"{self.result:8} {name:20} {found}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it for machines."""
+        return {
+            "check": self.check,
+            "subject": self.subject,
+            "result": self.result,
+            "message": self.message,
+            "advice": self.advice or None,
+        }
+
+
+Look = Callable[[], Iterable[Finding]]

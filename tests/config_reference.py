@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import Field, fields
 from inspect import cleandoc
 from pathlib import Path
+from textwrap import fill
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -15,6 +16,8 @@ ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "agent.toml.example"
 REFERENCE = ROOT / "docs" / "configuration.md"
 ALL_SECTIONS = {**SECTIONS, **{f"[{name}]": kind for name, kind in TABLES.items()}}
+
+WIDTH = 118
 
 EXAMPLE_HEAD = """\
 ## agent.toml: what this gateway does differently from the defaults.
@@ -50,7 +53,8 @@ def example() -> str:
     parts = [EXAMPLE_HEAD]
     for name, kind in ALL_SECTIONS.items():
         hidden = "# " if name.startswith("[") else ""
-        parts.append(f"\n{hidden}[{name}]\n" + "".join(_example_lines(kind)))
+        about = _prose(" ".join(cleandoc(kind.__doc__ or "").split()))
+        parts.append(f"\n{about}{hidden}[{name}]\n" + "".join(_example_lines(kind)))
     return "".join(parts)
 
 
@@ -67,9 +71,21 @@ def reference() -> str:
 def _example_lines(kind: type) -> Iterator[str]:
     types = get_type_hints(kind)
     for key in fields(kind):
-        note = key.metadata["default_text"]
+        choices, note = _choices(types[key.name]), key.metadata["default_text"]
         written = "0" if key.default is None and int in get_args(types[key.name]) else _toml(key)
-        yield f"## {key.metadata['about']}{f' (default: {note})' if note else ''}\n# {key.name} = {written}\n"
+        about = f"{key.metadata['about']}{choices}{f' (default: {note})' if note else ''}"
+        yield f"{_prose(about)}# {key.name} = {written}\n"
+
+
+def _prose(text: str) -> str:
+    return f"{fill(text, WIDTH, initial_indent='## ', subsequent_indent='## ', break_on_hyphens=False)}\n"
+
+
+def _choices(kind: Any) -> str:
+    """Name what may be chosen from, as ` [one, other]`."""
+    if get_origin(kind) in (Union, UnionType, tuple):
+        return _choices(get_args(kind)[0])
+    return f" [{', '.join(get_args(kind))}]" if get_origin(kind) is Literal else ""
 
 
 def _reference_rows(kind: type) -> Iterator[str]:

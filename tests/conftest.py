@@ -5,12 +5,21 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 RECORDINGS = Path(
     os.environ.get("PRINTOS_AGENT_RECORDINGS", Path(__file__).parents[1].parent / "shared" / "recordings")
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the hundreds of agents that are started compile once, where the environment says never to keep that."""
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+        kept = TemporaryDirectory(prefix="printos-agent-bytecode-", ignore_cleanup_errors=True)
+        os.environ["PYTHONPYCACHEPREFIX"] = kept.name
+        config.add_cleanup(kept.cleanup)
 
 
 @pytest.fixture(scope="session")

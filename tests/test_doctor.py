@@ -283,7 +283,7 @@ def test_what_mdns_and_snmp_see_is_counted(tmp_path: Path) -> None:
         mdns, snmp = check_lan(config)
     finally:
         with_snmp.stop()
-    assert (mdns.message, snmp.message) == ("switched off (discovery.mdns)", "1 printers are seen")
+    assert (mdns.message, snmp.message) == ("switched off (discovery.mdns)", "printers seen: 1")
 
 
 def test_jobs_that_a_person_must_settle_are_named_printer_by_printer() -> None:

@@ -100,7 +100,7 @@ def check_printos(config: Config, printers: Printers, health: Mapping[str, Any])
     if health["state"] == "away":
         yield Finding("PrintOS", "failed", str(health["problem"]), "it is tried again; see printos.proxy and base_url")
     if active := counts["active"]:
-        yield Finding("devices", "ok", f"{active} printers have a device that PrintOS knows")
+        yield Finding("devices", "ok", f"printers with a device in PrintOS: {active}")
     for state, (result, problem, advice) in DEVICE_ADVICE.items():
         named = [printer["alias"] or printer["id"] for printer in printers if printer["printos"] == state]
         if named:
@@ -149,7 +149,7 @@ def check_lan(config: Config) -> Iterator[Finding]:
         if not is_on:
             yield Finding(source, "ok", f"switched off (discovery.{source})")
         elif seen[source]:
-            yield Finding(source, "ok", f"{seen[source]} printers are seen")
+            yield Finding(source, "ok", f"printers seen: {seen[source]}")
         else:
             advice = "is this box in the printers' network? Else name them: [[printer]] with uris"
             yield Finding(source, "warning", f"no printer is seen within {LOOK_SECONDS:.0f} s", advice)

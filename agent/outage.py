@@ -87,7 +87,7 @@ class Outages:
         """Keep back what waits from before this start until it is known how long the agent was away."""
         if self._policy != "print" and self._alive_at is not None:
             rows = self._store.query(WAITING)
-            self._waiting = {row["seq"]: row["revision"] for row in rows if not other_reasons(row)}
+            self._waiting = {row["seq"]: row["revision"] for row in rows if not _is_held_by_people(row)}
             self._table.kept_back = max(self._waiting, default=0)
             self.step()
 
@@ -193,6 +193,11 @@ class Outages:
         if self._linked_at is None:
             return 0.0
         return self._now().timestamp() - self._linked_at if self._is_clock_right() else math.inf
+
+
+def _is_held_by_people(row: Row) -> bool:
+    """Whether a job waits for a person; one that is pending may have reasons too: its printer did not answer."""
+    return bool(row["state"] == JobState.PENDING_HELD and other_reasons(row))
 
 
 class _Run:

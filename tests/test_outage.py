@@ -77,6 +77,17 @@ def test_a_queue_does_not_start_by_itself_after_an_outage(box: Box) -> None:
         assert parts.spool.release("waits").state is JobState.PENDING
 
 
+def test_a_job_that_has_been_tried_before_the_outage_is_held_too(box: Box) -> None:
+    """It waits with a reason, since its printer did not answer, but for nobody."""
+    with box.agent() as parts:
+        parts.accept(Ticket(printer="p", id="waits"))
+        assert claimed(parts) == "waits"
+        parts.spool.attempts.retry("waits", after_seconds=1, reasons=("agent-printer-unreachable",), message="off")
+    box.pass_time(2 * HOUR)
+    with box.agent() as parts:
+        assert state_of(parts, "waits") == HELD
+
+
 def test_what_was_released_is_not_held_again(box: Box) -> None:
     """Not by the next look, and not by a short restart."""
     with box.agent() as parts:
@@ -176,14 +187,15 @@ def test_a_clock_that_nobody_sets_has_the_queue_held_not_dropped(box: Box) -> No
         assert state_of(parts, "waits") == HELD
 
 
-def test_a_doubtful_job_stays_a_persons_to_settle(box: Box) -> None:
-    """An outage neither drops it nor makes its release print it again."""
+def test_a_job_that_may_have_been_sent_is_its_printers_to_tell_of(box: Box) -> None:
+    """An outage neither drops it nor has it sent again."""
     with box.agent() as parts:
         parts.accept(Ticket(printer="p", id="doubtful"))
         begin(parts)
     box.pass_time(7 * DAY)
     with box.agent(after_outage="drop") as parts:
-        assert state_of(parts, "doubtful") == (JobState.PENDING_HELD, ("agent-outcome-unknown",))
+        assert state_of(parts, "doubtful") == (JobState.PROCESSING, ("job-outgoing",))
+        assert claimed(parts) is None
 
 
 def away(box: Box, parts: Parts, seconds: float) -> None:

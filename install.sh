@@ -195,6 +195,7 @@ What to do next (docs/operating.md has the whole story):
   1. edit $ETC/agent.toml: the broker's host under [mqtt], then: sudo systemctl restart $NAME
   2. sudo $NAME printers             the printers that were found
   3. sudo $NAME printers approve ID  then: sudo $NAME activate, for PrintOS
+  4. sudo $NAME doctor               tests all of it, and says what to do about what is wrong
 NEXT
 }
 

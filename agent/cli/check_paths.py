@@ -65,8 +65,11 @@ def topic_rights(config: Config, trial: BrokerTrial) -> Finding:
         return Finding("topics", "failed", f"may not publish below {base}: {trial.publish_refusal}", advice)
     if trial.refused:
         return Finding("topics", "failed", f"may not subscribe to {_named(trial.refused)}", advice)
-    if trial.unheard:
+    if trial.unheard and trial.protocol == "5":
         return Finding("topics", "failed", f"hears nothing by {_named(trial.unheard)}", advice)
+    if trial.unheard:
+        problem = f"hears nothing by {_named(trial.unheard)}, or may not publish there, which MQTT 3.1.1 doesn't tell"
+        return Finding("topics", "warning", problem, advice)
     if trial.untried:
         problem = f"may not publish to {_named(trial.untried)}, so that hearing can't be tested"
         return Finding("topics", "warning", problem, advice)

@@ -227,4 +227,4 @@ main() {
   esac
 }
 
-main "$@"
+main "$@"; exit  # a script that `git pull` changes meanwhile is not read on

@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import Any
 
 from agent.broker_trial import BrokerTrial, try_broker
-from agent.cli.finding import Finding, Result
+from agent.cli.finding import Finding, Printers, Result
 from agent.cli.watch import Lan
 from agent.clients import printos_http
 from agent.commands import command_topics
@@ -32,8 +32,6 @@ DEVICE_ADVICE: Mapping[str, tuple[Result, str, str]] = {
     ),
     "credentials-lost": ("failed", "have lost their credentials", "printos-agent activate --replace"),
 }
-
-Printers = Sequence[Mapping[str, Any]]
 
 
 def check_broker(config: Config) -> Iterator[Finding]:

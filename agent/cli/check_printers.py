@@ -7,15 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from agent.cli import client
-from agent.cli.finding import Finding, Result
+from agent.cli.finding import Finding, Printers, Result
 from agent.cli.output import age
 from agent.config_schema import Config, PrinterConfig
 from agent.errors import AgentError
 from agent.identity import IDENTITY_CONFLICT
 
 OUTCOME_UNKNOWN = "agent-outcome-unknown"
-
-Printers = Sequence[Mapping[str, Any]]
 
 
 def check_printers(config: Config, printers: Printers) -> Iterator[Finding]:

@@ -70,7 +70,7 @@ def _check_agent(config: Config) -> Iterator[Finding]:
     try:
         status = client.ask(config, "status")
     except AgentError as error:
-        yield Finding("agent", "failed", str(error), "without it neither its sessions nor its printers are tested")
+        yield Finding("agent", "failed", str(error), "then run doctor again, for the sessions and the printers")
         return
     yield _version(status["agent"])
     yield from check_sessions(status)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -42,5 +42,8 @@ class Finding:
             "advice": self.advice or None,
         }
 
+
+Printers = Sequence[Mapping[str, Any]]
+"""As the running agent lists them."""
 
 Look = Callable[[], Iterable[Finding]]

@@ -15,7 +15,7 @@ import pytest
 from agent.broker_trial import BrokerTrial
 from agent.cli.check_box import check_clock, check_disk, check_state
 from agent.cli.check_paths import check_broker, check_fetch, check_lan, check_printos, topic_rights
-from agent.cli.check_printers import check_jobs
+from agent.cli.check_printers import check_jobs, check_printers
 from agent.cli.finding import Finding
 from agent.config import load_config, parse_config
 from agent.config_schema import Config
@@ -318,3 +318,23 @@ def test_a_subscription_that_is_refused_at_once_is_named() -> None:
     config = parse_config('[mqtt]\nbase_topic = "b"\n', Path("agent.toml"))
     trial = BrokerTrial("5", publish_refusal=None, refused=("b/print",), unheard=("b/print",), untried=())
     assert topic_rights(config, trial).message == "may not subscribe to b/print"
+
+
+@pytest.mark.parametrize(
+    ("facts", "result", "words"),
+    [
+        ({"state_reasons": ["identity-conflict"]}, "failed", "another printer answers at 192.0.2.7"),
+        ({"online": False}, "warning", "192.0.2.7 doesn't answer, last seen never"),
+        ({"print_driver": None}, "warning", "nothing at it takes a document"),
+        ({}, "failed", "no agent is running"),
+    ],
+)
+def test_what_keeps_a_printer_from_printing_is_told(
+    tmp_path: Path, facts: dict[str, Any], result: str, words: str
+) -> None:
+    """One that should answer is asked through the agent; where that fails, its word is told."""
+    good: dict[str, Any] = {"id": "4f0c", "alias": "desk", "host": "192.0.2.7", "state_reasons": [], "last_seen": None}
+    printer = {**good, "online": True, "print_driver": "ipp", **facts}
+    (finding,) = check_printers(configured(tmp_path, ""), [printer])
+    assert (finding.subject, finding.result) == ("desk", result)
+    assert words in finding.message

@@ -104,6 +104,8 @@ def test_error_bits_that_say_nothing_are_no_reason(errors: bytes) -> None:
     [
         (3, 2, PrinterState.IDLE),
         (4, 2, PrinterState.PROCESSING),
+        (4, 3, PrinterState.PROCESSING),
+        (4, 5, PrinterState.STOPPED),
         (5, 5, PrinterState.PROCESSING),
         (1, 2, PrinterState.IDLE),
         (1, 5, PrinterState.STOPPED),
@@ -115,6 +117,27 @@ def test_error_bits_that_say_nothing_are_no_reason(errors: bytes) -> None:
 def test_the_state_weighs_printer_and_device_status(printer: int | None, device: int, state: PrinterState) -> None:
     """`other` on a running device is sleep; without hrPrinterStatus nobody knows whether it prints."""
     assert status_of(printer=printer, device=device).state is state
+
+
+@pytest.mark.parametrize(
+    "devices",
+    [
+        pytest.param({(*mib.DEVICES, mib.HR_DEVICE_TYPE, 4): mib.HR_DEVICE_PRINTER}, id="under another index"),
+        pytest.param({}, id="of no type"),
+    ],
+)
+def test_a_printer_is_found_though_the_device_table_has_it_elsewhere(devices: dict[Oid, Value]) -> None:
+    """Its own tables say how it is and who it is, and are polled."""
+    own: dict[Oid, Value] = {
+        (*mib.HR_PRINTERS, mib.HR_PRINTER_STATUS, 2): 4,
+        (*mib.HR_PRINTERS, mib.HR_PRINTER_DETECTED_ERROR_STATE, 2): b"\x20",
+        (*mib.GENERAL, mib.PRT_GENERAL_SERIAL_NUMBER, 2): b"VD21457943",
+    }
+    values = {**devices, **own}
+    status = parse_status(values)
+    assert (status.state, status.state_reasons) == (PrinterState.PROCESSING, ("toner-low-warning",))
+    assert parse_identity(values).serial == "VD21457943"
+    assert own.keys() <= set(mib.polled_names(values))
 
 
 def test_an_idle_printer_with_one_empty_tray_is_idle() -> None:
@@ -137,6 +160,7 @@ def test_an_idle_printer_with_an_open_door_has_stopped() -> None:
         pytest.param(1, 35078, "启用睡眠模式", id="a vendor's sleep code"),
         pytest.param(3, 40000, "Sleep", id="sleep that calls itself critical"),
         pytest.param(4, 35000, "Tray 2 changed", id="a vendor's own warning"),
+        pytest.param(3, 4, "Front cover closed", id="a change that calls itself critical"),
     ],
 )
 def test_a_row_of_the_alert_table_that_is_no_fault_is_no_reason(severity: int, code: int, description: str) -> None:
@@ -273,6 +297,11 @@ def test_a_supply_is_named_with_type_unit_and_colour() -> None:
         ("黃色碳粉".encode(), "yellow"),
         (b"Tonerkassette Schwarz", "black"),
         (b"PhotoBlack Ink", "photo-black"),
+        (b"Light Light Black Ink", "light-light-black"),
+        (b"Magentatoner", "magenta"),
+        ("Картридж (чёрный)".encode(), "black"),
+        (b"Cyan, Magenta and Yellow Ink Cartridge", None),
+        (b"Reduced Yield Black Toner", "black"),
         (b"Registered Trademark Roller", None),
         (b"Fuser", None),
     ],
@@ -318,6 +347,14 @@ def test_the_counter_keeps_its_unit(unit: int | None, pages: tuple[int | None, i
     """Sheets are not impressions, and hours are no pages at all."""
     status = parse_status({(*mib.MARKERS, 3, 1, 1): unit, (*mib.MARKERS, 4, 1, 1): 500})
     assert (status.impressions_completed, status.media_sheets_completed) == pages
+
+
+def test_the_first_marker_that_counts_is_the_counter() -> None:
+    """A second one counts the same sheets, or those of another colour."""
+    lives: dict[Oid, Value] = {(*mib.MARKERS, 4, 1, marker): count for marker, count in ((1, -2), (2, 70), (3, 9))}
+    units: dict[Oid, Value] = {(*mib.MARKERS, 3, 1, marker): unit for marker, unit in ((1, 8), (2, 7), (3, 8))}
+    status = parse_status({**lives, **units})
+    assert (status.impressions_completed, status.media_sheets_completed) == (70, None)
 
 
 @pytest.mark.parametrize("standard", [{}, {(*mib.MARKERS, mib.PRT_MARKER_LIFE_COUNT, 1, 1): -2}])

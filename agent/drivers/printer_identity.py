@@ -193,8 +193,7 @@ def _make(values: Values, model: str) -> Make | None:
 
 def _models(values: Values) -> Iterator[str | None]:
     """Give every text that may name the model, the most reliable first."""
-    device = mib.printer_index(values)
-    yield text(cell(values, mib.DEVICES, mib.HR_DEVICE_DESCR, device))
+    yield text(cell(values, mib.DEVICES, mib.HR_DEVICE_DESCR, mib.printer_index(values)))
     descr = text(values.get(mib.SYS_DESCR)) or ""
     yield _model_in_descr(descr)
     for device_id in _device_ids(values):
@@ -202,7 +201,7 @@ def _models(values: Values) -> Iterator[str | None]:
     for make in MAKES:
         for place in make.models:
             yield text(values.get(enterprise_oid(place)))
-    yield text(cell(values, mib.GENERAL, mib.PRT_GENERAL_PRINTER_NAME, device))
+    yield text(mib.printer_row(values, mib.GENERAL).get(mib.PRT_GENERAL_PRINTER_NAME))
     # An administrator may have named it, so that this comes last.
     named = _PID.search(descr)
     yield named[1] if named else None
@@ -243,8 +242,7 @@ def _device_ids(values: Values) -> Iterator[dict[str, str]]:
 
 def _serials(values: Values) -> Iterator[str]:
     """Give every serial number found, the most reliable first."""
-    device = mib.printer_index(values)
-    told = [identifier(cell(values, mib.GENERAL, mib.PRT_GENERAL_SERIAL_NUMBER, device))]
+    told = [identifier(mib.printer_row(values, mib.GENERAL).get(mib.PRT_GENERAL_SERIAL_NUMBER))]
     # Brother and Kyocera answer in HP's arc as well, so their own places come first.
     told += [identifier(values.get(enterprise_oid(place))) for make in reversed(MAKES) for place in make.serials]
     told += map(serial_number, _device_ids(values))

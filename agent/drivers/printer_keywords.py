@@ -192,10 +192,17 @@ ALERTS: Mapping[int, str] = MappingProxyType(
 """PrtAlertCodeTC's faults. Codes that tell of a change or of warming up (503, 1001, 23, …) are left out: some printers
 keep such rows for ever."""
 
+EVENTS: frozenset[int] = frozenset(
+    (4, 6, 7, 19, 20, 23, 24, 25, 27, 28, 502, 503, 505, 506, 507, *range(802, 807), 1005, *range(1501, 1507), 1801)
+)
+"""PrtAlertCodeTC's codes of what is no fault at any severity: closed, added, changed, switched on."""
+
 COLORANTS: tuple[str, ...] = (
     "light-cyan",
     "light-magenta",
     "light-gray",
+    "light-light-black",
+    "light-black",
     "photo-black",
     "matte-black",
     "black",
@@ -214,16 +221,23 @@ COLORANTS: tuple[str, ...] = (
 """Colours as they are looked for in a supply's description, the longer ones first."""
 
 COLORANTS_ABROAD: tuple[tuple[str, str], ...] = (
-    ("black", "schwarz|noire?|negr[oa]|nero|preto|czarny|黑|黒|ブラック"),
-    ("cyan", "zyan|cian|ciano|青|藍|蓝|シアン"),
-    ("magenta", "洋紅|洋红|品紅|品红|マゼンタ"),
-    ("yellow", "gelb|jaune|amarill[oa]|giallo|amarelo|żółty|黃|黄|イエロー"),
+    (
+        "black",
+        "black|schwarz|noire?|negr[oa]|nero|preto|czarny|zwart|svart|siyah|fekete|čern|чёрн|черн|黑|黒|ブラック|검정",
+    ),
+    ("cyan", "cyan|zyan|cian|ciano|cyaan|azur|голуб|青|藍|蓝|シアン|시안"),
+    ("magenta", "magenta|macenta|purpur|пурпур|洋紅|洋红|品紅|品红|マゼンタ|마젠타"),
+    ("yellow", "yellow|gelb|jaune|amarill[oa]|giallo|amarelo|żółty|geel|žlut|жёлт|желт|黃|黄|イエロー|노랑"),
 )
-"""Colours in the languages of panels, as regular expressions; where the word stands decides nothing."""
+"""Colours in the languages of panels and in compounds, as regular expressions; they may stand anywhere."""
+
+_COLORANT = re.compile(rf"(?<![a-z])({'|'.join(COLORANTS)})(?![a-z])")
 
 
 def find_colorant(text: str) -> str | None:
-    """Find the colour that a text names, None where it names none."""
+    """Find the colour that a text names, None where it names none or several, as of a cartridge with three inks."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])|[\s_-]+", "-", text).lower()
-    found = next((name for name in COLORANTS if re.search(rf"(?<![a-z]){name}", words)), None)
-    return found or next((name for name, abroad in COLORANTS_ABROAD if re.search(abroad, words)), None)
+    named = set(_COLORANT.findall(words))
+    if not named:
+        named = {name for name, abroad in COLORANTS_ABROAD if re.search(abroad, words)}
+    return named.pop() if len(named) == 1 else None

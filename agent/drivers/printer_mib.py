@@ -130,7 +130,6 @@ WALKED_COLUMNS: tuple[Oid, ...] = (
 """What is walked at each poll, because its rows come and go."""
 
 _POLLED = {
-    (*DEVICES, HR_DEVICE_STATUS),
     (*HR_PRINTERS, HR_PRINTER_STATUS),
     (*HR_PRINTERS, HR_PRINTER_DETECTED_ERROR_STATE),
     (*MARKERS, PRT_MARKER_LIFE_COUNT),
@@ -166,8 +165,10 @@ def tells_who(name: Oid) -> bool:
 
 
 def _is_polled(name: Oid, device: int) -> bool:
-    index = len(DEVICES) + 1
-    return name[:index] in _POLLED and name[index : index + 1] == (device,)
+    """Whether it changes; of the devices only the printer counts, but its tables may have it under another index."""
+    if name[: len(DEVICES)] == DEVICES:
+        return name == (*DEVICES, HR_DEVICE_STATUS, device)
+    return name[: len(DEVICES) + 1] in _POLLED
 
 
 def rows(values: Values, entry: Oid) -> dict[Oid, dict[int, Value]]:
@@ -181,11 +182,17 @@ def rows(values: Values, entry: Oid) -> dict[Oid, dict[int, Value]]:
 
 
 def printer_index(values: Values) -> int:
-    """Give the hrDeviceIndex of the printer: the first row of that type, else 1."""
-    for index, row in rows(values, DEVICES).items():
-        if row.get(HR_DEVICE_TYPE) == HR_DEVICE_PRINTER:
-            return index[0]
-    return 1
+    """Give the hrDeviceIndex of the printer: the first row of that type, else of a table that only printers have."""
+    devices = rows(values, DEVICES).items()
+    typed = (index for index, row in devices if row.get(HR_DEVICE_TYPE) == HR_DEVICE_PRINTER)
+    told = (*typed, *rows(values, HR_PRINTERS), *rows(values, GENERAL))
+    return told[0][0] if told else 1
+
+
+def printer_row(values: Values, entry: Oid) -> Row:
+    """Give the printer's row of a table that only printers have; the first where none has the device's index."""
+    table = rows(values, entry)
+    return table.get((printer_index(values),)) or next(iter(table.values()), {})
 
 
 def cell(values: Values, entry: Oid, column: int, *index: int) -> Value:

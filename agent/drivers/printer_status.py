@@ -117,11 +117,13 @@ def _colorant(told: str | None, description: str) -> str | None:
 
 
 def _counter(values: Values, unit: str) -> int | None:
-    """Give the life count of the printer's first marker, if it counts in this unit."""
-    marker = next(iter(rows(values, mib.MARKERS).values()), {})
-    if keywords.UNITS.get(number(marker.get(mib.PRT_MARKER_COUNTER_UNIT)) or 0) != unit:
-        return None
-    return quantity(marker.get(mib.PRT_MARKER_LIFE_COUNT))
+    """Give the life count of the printer's first marker that tells one, if it counts in this unit."""
+    for marker in rows(values, mib.MARKERS).values():
+        count = quantity(marker.get(mib.PRT_MARKER_LIFE_COUNT))
+        if count is not None:
+            told = keywords.UNITS.get(number(marker.get(mib.PRT_MARKER_COUNTER_UNIT)) or 0)
+            return count if told == unit else None
+    return None
 
 
 def _own_count(values: Values) -> int | None:
@@ -135,11 +137,10 @@ def _state(values: Values, reasons: tuple[str, ...]) -> PrinterState:
     Without hrPrinterStatus nobody knows whether an untroubled printer prints. `other` is what a printer says that
     sleeps, and one that has stopped.
     """
-    device = mib.printer_index(values)
-    status = number(cell(values, mib.HR_PRINTERS, mib.HR_PRINTER_STATUS, device))
-    if status in (STATUS_PRINTING, STATUS_WARMUP):
+    status = number(mib.printer_row(values, mib.HR_PRINTERS).get(mib.HR_PRINTER_STATUS))
+    is_down = cell(values, mib.DEVICES, mib.HR_DEVICE_STATUS, mib.printer_index(values)) == DEVICE_DOWN
+    if status == STATUS_WARMUP or (status == STATUS_PRINTING and not is_down):
         return PrinterState.PROCESSING
-    is_down = cell(values, mib.DEVICES, mib.HR_DEVICE_STATUS, device) == DEVICE_DOWN
     if is_down or any(_stops(reason, status) for reason in reasons):
         return PrinterState.STOPPED
     return PrinterState.IDLE if status in (STATUS_OTHER, STATUS_IDLE) else PrinterState.UNKNOWN
@@ -163,7 +164,7 @@ def _reasons(values: Values, supplies: Iterable[Supply]) -> tuple[str, ...]:
 
 def _detected_errors(values: Values, supplies: Iterable[Supply]) -> Iterator[tuple[str, str]]:
     """Read hrPrinterDetectedErrorState: one or two bytes, bit 0 the most significant of the first."""
-    state = cell(values, mib.HR_PRINTERS, mib.HR_PRINTER_DETECTED_ERROR_STATE, mib.printer_index(values))
+    state = mib.printer_row(values, mib.HR_PRINTERS).get(mib.HR_PRINTER_DETECTED_ERROR_STATE)
     if not isinstance(state, bytes):
         return
     words = keywords.SUPPLY_WORDS if _uses_ink(supplies) else {}
@@ -181,7 +182,7 @@ def _alerts(values: Values) -> Iterator[tuple[str, str]]:
     for row in rows(values, mib.ALERTS).values():
         severity = keywords.SEVERITIES.get(number(row.get(mib.ALERT_SEVERITY)) or 0)
         keyword = _alert_keyword(row)
-        if severity == "error" and keyword is None and not _is_resting(row):
+        if severity == "error" and keyword is None and not _is_no_fault(row):
             yield "other", severity
         elif severity and keyword:
             yield keyword, severity
@@ -194,7 +195,8 @@ def _alert_keyword(row: Row) -> str | None:
     return keywords.GROUPED_ALERTS.get((code, group)) or keywords.ALERTS.get(code)
 
 
-def _is_resting(row: Row) -> bool:
-    """Whether a row that claims to be critical only says that the printer is ready, asleep or has no words at all."""
+def _is_no_fault(row: Row) -> bool:
+    """Whether a row that claims to be critical only tells of a change, of rest, or has no words at all."""
     description = text(row.get(mib.ALERT_DESCRIPTION))
-    return description is None or bool(_RESTING.search(description))
+    is_event = row.get(mib.ALERT_CODE) in keywords.EVENTS
+    return is_event or description is None or bool(_RESTING.search(description))

@@ -82,6 +82,23 @@ def test_trays_and_message_are_told(recordings: Path) -> None:
     assert status.trays == (Tray("MP Tray", level=0, max_capacity=100), Tray("Cassette 1", max_capacity=250))
 
 
+def test_a_printer_that_lists_no_trays_has_those_of_its_ready_media() -> None:
+    """Each source once, with the key or the type and size of what lies in it."""
+    a4 = _group(attribute("x-dimension", Tag.INTEGER, 21000), attribute("y-dimension", Tag.INTEGER, 29700))
+    main = _group(
+        attribute("media-source", Tag.KEYWORD, "main"),
+        attribute("media-type", Tag.KEYWORD, "stationery"),
+        attribute("media-size", Tag.BEGIN_COLLECTION, a4),
+    )
+    photo = _group(attribute("media-source", Tag.KEYWORD, "photo"), attribute("media-key", Tag.KEYWORD, "photo-4x6"))
+    auto = _group(attribute("media-source", Tag.KEYWORD, "auto"))
+    ready = attribute("media-col-ready", Tag.BEGIN_COLLECTION, main, main, auto, photo)
+    assert parse_reading(_group(ready)).status.trays == (
+        Tray("main", media="stationery 210x297mm"),
+        Tray("photo", media="photo-4x6"),
+    )
+
+
 @pytest.mark.parametrize(
     ("reasons", "alerts", "told"),
     [
@@ -116,6 +133,14 @@ def test_a_sleeping_kyocera_is_idle_and_its_waste_box_empty(recordings: Path) ->
 def test_a_kyoceras_serial_has_another_key(recordings: Path) -> None:
     """The serial stands in the IEEE-1284 device id, here as SER."""
     assert _read(recordings, "Kyocera-ECOSYS-M2040dn-Printer-Attributes.ipp").identity.serial == "VCF9192281"
+
+
+def test_a_serial_number_of_its_own_goes_before_that_of_the_device_id() -> None:
+    """Some device ids have the print server's."""
+    told = attribute("printer-serial-number", Tag.TEXT, "JPBCR5D0KX")
+    assert parse_identity(_group(told, attribute("printer-device-id", Tag.TEXT, "MFG:HP;MDL:X;SN:BOARD1;"))).serial == (
+        "JPBCR5D0KX"
+    )
 
 
 def test_a_finished_job_is_told_truly(recordings: Path) -> None:

@@ -38,6 +38,7 @@ PRINTER_ATTRIBUTES = (
     "marker-levels",
     "marker-names",
     "marker-types",
+    "media-col-ready",
     "media-supported",
     "multiple-operation-time-out-action",
     "operations-supported",
@@ -56,6 +57,7 @@ PRINTER_ATTRIBUTES = (
     "printer-make-and-model",
     "printer-media-sheets-completed",
     "printer-name",
+    "printer-serial-number",
     "printer-state",
     "printer-state-message",
     "printer-state-reasons",
@@ -179,7 +181,7 @@ def parse_identity(printer: Attributes) -> Identity:
     device_id = parse_device_id(printer.text("printer-device-id") or "")
     return Identity(
         uuid=_parse_uuid(printer.text("printer-uuid") or ""),
-        serial=serial_number(device_id),
+        serial=printer.text("printer-serial-number") or serial_number(device_id),
         make_and_model=_make_and_model(printer.text("printer-make-and-model") or device_id.get("MDL"), device_id),
         name=printer.text("printer-dns-sd-name") or printer.text("printer-info") or printer.text("printer-name"),
         location=printer.text("printer-location"),

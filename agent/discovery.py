@@ -22,7 +22,7 @@ from agent.identity import answers_as, contradict, is_another_model, is_surely_o
 from agent.model import Capabilities, Clock, Identity, Printer, Sighting, printer_id
 from agent.networks import addresses_of, hosts_of, is_loopback, is_within, sweepable
 from agent.registry import Registry
-from agent.sightings import Sightings, Unproved
+from agent.sightings import Revisits, Sightings, Unproved
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +82,7 @@ class Discovery:
         self._lock = threading.Lock()
         self._round_due = self._round_begun = 0.0
         self._unproved = Unproved(monotonic)
+        self._revisits = Revisits(monotonic)
 
     def step(self) -> float:
         """Look at one sighting, or begin the round that is due; gives the seconds until there may be more to do."""
@@ -143,7 +144,7 @@ class Discovery:
         known = self._registry.recognise(sighting.identity, sighting.host, sighting.uris)
         if sighting.gone:
             self._unproved.drop(sighting)
-        elif known is None or known.host != sighting.host or _is_news(known, sighting):
+        elif known is None or known.host != sighting.host or self._is_asked_anew(known, sighting):
             self._ask(sighting)
             return
         elif sighting.source not in known.sources:
@@ -151,6 +152,12 @@ class Discovery:
         if known is not None and known.online == sighting.gone:
             self._poll_soon(known.id)
             self._look_elsewhere(sighting)
+
+    def _is_asked_anew(self, known: Printer, sighting: Sighting) -> bool:
+        """Whether to ask a known printer everything: for news, or once in a while if it doesn't sleep."""
+        is_awake = known.online and not known.status.is_asleep
+        is_due = is_awake and sighting.source != "config" and self._revisits.claim(known.id)
+        return is_due or _is_news(known, sighting)
 
     def _may_have_moved(self, sighting: Sighting) -> bool:
         """Whether it is of a printer that doesn't answer where it was."""
@@ -184,6 +191,7 @@ class Discovery:
         if sighting.source == "config" and not found.online and self._registry.knows(found):
             return True  # it has been met before, and may have moved from where the configuration has it
         known = self._registry.merge(found)
+        self._revisits.note(known.id)
         if known.host == found.host or found.host in addresses_of(known.host):
             if not known.online:
                 self._poll_soon(known.id)

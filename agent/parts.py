@@ -27,6 +27,7 @@ from agent.discovery import Discovery
 from agent.dispatcher import Dispatcher
 from agent.download import resolve, trusted
 from agent.drivers.choose import Drivers
+from agent.drivers.embedded_web import Gaps
 from agent.drivers.identity_check import IdentityCheck
 from agent.drivers.probe import Prober
 from agent.fetch import Fetcher
@@ -87,12 +88,14 @@ class Parts:
         self.sightings = Sightings()
         self.clients = PrinterClients()
         self.snmp = snmp_client(config.snmp)
+        gaps = Gaps()
         self.drivers = Drivers(
             snmp=self.snmp,
             http_for=lambda printer: self.clients.client_for(self.registry.config_for(printer)),
             config_for=self.registry.config_for,
+            gaps=gaps,
         )
-        prober = Prober(snmp=self.snmp, http_for=lambda _uri: self.clients.probing(), now=utc_now)
+        prober = Prober(snmp=self.snmp, http_for=lambda _uri: self.clients.probing(), now=utc_now, gaps=gaps)
         self.browser = Browser(
             interfaces=lambda: mdns_interfaces(subnets) if config.discovery.mdns else (),
             loopback=covers_loopback(subnets),

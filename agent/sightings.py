@@ -18,6 +18,8 @@ ASK_AGAIN_SECONDS = 10.0
 ASK_AGAIN_CEILING_SECONDS = 3600.0
 WAITING_LIMIT = 4096
 WAITING_OF_HOST_LIMIT = 64
+REVISIT_SECONDS = 86_400.0
+REVISITS_APART_SECONDS = 10.0
 
 
 class Sightings:
@@ -110,3 +112,31 @@ class Waiting:
     sighting: Sighting
     failures: int
     due: float
+
+
+class Revisits:
+    """When printers that are known are asked everything anew: each once a day and after a start, one in ten seconds.
+
+    What a printer offers changes with its firmware and its settings, and what is asked for with ours.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._due: dict[str, float] = {}
+        self._next = 0.0
+
+    def note(self, printer_id: str) -> None:
+        """Note that a printer has just been asked everything."""
+        with self._lock:
+            self._due[printer_id] = self._monotonic() + REVISIT_SECONDS
+
+    def claim(self, printer_id: str) -> bool:
+        """Whether a printer is to be asked everything now; only one thread is told so."""
+        with self._lock:
+            present = self._monotonic()
+            if present < max(self._next, self._due.get(printer_id, 0.0)):
+                return False
+            self._due[printer_id] = present + REVISIT_SECONDS
+            self._next = present + REVISITS_APART_SECONDS
+            return True

@@ -11,19 +11,27 @@ from agent.config_schema import PrinterConfig
 from agent.discovery import Discovery
 from agent.drivers.probe import OPEN, Attempt, Probe
 from agent.errors import NotFoundError
-from agent.model import Identity, Printer, Sighting
+from agent.model import Identity, Printer, PrinterState, PrinterStatus, Sighting
 from agent.networks import addresses_of
 from agent.sightings import Sightings
 from tests.conftest import FakeClock
 from tests.test_registry import OTHER_UUID, UUID, Bench
 
 IPP = "ipp://192.0.2.7:631/ipp/print"
+IDLE = PrinterStatus(state=PrinterState.IDLE)
 
 
 class Lan:
     """A discovery over a pretended network: `hosts` are the printers by address."""
 
-    def __init__(self, bench: Bench, *, printers: tuple[PrinterConfig, ...] = (), ignore: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        bench: Bench,
+        *,
+        printers: tuple[PrinterConfig, ...] = (),
+        ignore: tuple[str, ...] = (),
+        subnets: tuple[str, ...] = (),
+    ) -> None:
         self.bench = bench
         self.registry = bench.opened(*printers)
         self.hosts: dict[str, Printer] = {}
@@ -38,7 +46,7 @@ class Lan:
             sightings=self.sightings,
             sweep=self._sweep,
             examine=self._examine,
-            subnets=(),
+            subnets=subnets,
             attached_subnets=lambda: (IPv4Network("192.0.2.0/28"), IPv4Network("10.0.0.0/8")),
             interval_seconds=300,
             ignore=ignore,
@@ -148,6 +156,52 @@ def test_a_known_printer_that_is_seen_again_is_left_in_peace(lan: Lan) -> None:
     for _ in range(3):
         lan.see()
     assert lan.asked == ["192.0.2.7"]
+
+
+def restarted(bench: Bench, *hosts: str, status: PrinterStatus = IDLE) -> Lan:
+    """Give a network whose printers were known before a start, and have been swept since."""
+    before = Lan(bench)
+    for number, host in enumerate(hosts):
+        placed = before.place(host, UUID[:-1] + str(number))
+        before.hosts[host] = replace(placed, status=status, uris=(*placed.uris, f"snmp://{host}"))
+        before.see(host, placed.identity.uuid)
+    after = Lan(bench)
+    after.hosts = before.hosts
+    after.run()
+    return after
+
+
+def test_a_printer_that_was_known_before_a_start_is_asked_everything_once_a_day(bench: Bench) -> None:
+    """Its firmware, its settings or this agent may be newer than what is known of it."""
+    lan = restarted(bench, "192.0.2.7")
+    for seconds in (300, 86_400):
+        lan.seconds += seconds
+        lan.run()
+    assert lan.asked == ["192.0.2.7"] * 2
+
+
+def test_known_printers_are_not_asked_everything_at_once(bench: Bench) -> None:
+    """After a start one in ten seconds."""
+    lan = restarted(bench, "192.0.2.7", "192.0.2.8")
+    assert len(lan.asked) == 1
+    lan.seconds += 300
+    lan.run()
+    assert sorted(lan.asked) == ["192.0.2.7", "192.0.2.8"]
+
+
+def test_a_known_printer_that_sleeps_is_not_asked_everything(bench: Bench) -> None:
+    """That could wake it."""
+    assert restarted(bench, "192.0.2.7", status=replace(IDLE, state_message="Sleeping...")).asked == []
+
+
+@pytest.mark.parametrize("subnets", [("10.1.0.0/20",), ("192.0.2.0/30", "198.51.100.0/30")])
+def test_configured_subnets_are_swept_whatever_their_size_and_nothing_else(
+    bench: Bench, subnets: tuple[str, ...]
+) -> None:
+    """Several, and larger ones than /22."""
+    lan = Lan(bench, subnets=subnets)
+    lan.run()
+    assert lan.swept == [str(host) for subnet in subnets for host in IPv4Network(subnet).hosts()]
 
 
 def test_attached_subnets_are_swept_and_large_ones_are_not(lan: Lan) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.drivers.embedded_web import GAP_SECONDS
+from agent.drivers.embedded_web import GAP_SECONDS, Gaps
 from agent.drivers.ledm import TREE as TREE_PATH
 from agent.drivers.ledm import Ledm
 from agent.drivers.ledm_message import (
@@ -221,6 +221,14 @@ def test_requests_come_one_at_a_time_half_a_second_apart(laser: WebPrinter, http
     ticks = Ticks()
     driver(laser, http, ticks).read()
     assert ticks.slept == [0.0, *[GAP_SECONDS] * 4]
+
+
+def test_whoever_asks_leaves_half_a_second_to_whoever_asked_before(laser: WebPrinter, http: HttpClient) -> None:
+    """What polls a printer and what examines it ask one web server, perhaps at the same moment."""
+    ticks, gaps = Ticks(), Gaps()
+    for _ in range(2):
+        Ledm(laser.url("ledm"), http=http, clock=ticks, sleep=ticks.sleep, gaps=gaps).read()
+    assert ticks.slept == [0.0, *[GAP_SECONDS] * 9]
 
 
 def test_what_rarely_changes_is_rarely_asked(laser: WebPrinter, http: HttpClient) -> None:

@@ -22,6 +22,7 @@ import requests
 from zeroconf import ServiceBrowser, ServiceStateChange, Zeroconf
 
 from agent.drivers.choose import build_http_source
+from agent.drivers.embedded_web import Gaps
 from agent.errors import ConflictError, NotFoundError
 from agent.http import HttpClient
 from agent.model import JobState, PrinterState
@@ -315,7 +316,7 @@ def test_a_jam_and_a_low_supply_show_in_hps_words(kind: Kind, reason: str) -> No
     printer.engine.jam()
     printer.engine.set_supply("black", 5)
     http = HttpClient()
-    status = build_http_source(printer.ready_line()[f"{kind}_uri"], http).read().status
+    status = build_http_source(printer.ready_line()[f"{kind}_uri"], http, Gaps()).read().status
     http.close()
     printer.stop()
     assert (status.state, set(status.state_reasons)) == (PrinterState.STOPPED, {"media-jam-error", reason})

@@ -26,7 +26,7 @@ from agent.drivers.cdm_message import (
     parse_system_status,
     status_of,
 )
-from agent.drivers.embedded_web import Cadence, EmbeddedWeb
+from agent.drivers.embedded_web import Cadence, EmbeddedWeb, Gaps
 from agent.drivers.hp_keywords import Conditions
 from agent.errors import PrinterProtocolError
 from agent.http import HttpClient
@@ -45,6 +45,7 @@ class Cdm:
         http: with the printer's credentials, if it wants any.
         clock: monotonic seconds.
         sleep: waits so many seconds.
+        gaps: shared by all that read web servers of printers.
     """
 
     name = "cdm"
@@ -56,8 +57,9 @@ class Cdm:
         http: HttpClient,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        gaps: Gaps | None = None,
     ) -> None:
-        self._web = EmbeddedWeb(uri, http=http, clock=clock, sleep=sleep)
+        self._web = EmbeddedWeb(uri, http=http, clock=clock, sleep=sleep, gaps=gaps)
         self._cadence = Cadence()
 
     def read(self) -> Reading:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from agent.config_schema import PrinterConfig
 from agent.drivers.cdm import Cdm
+from agent.drivers.embedded_web import Gaps
 from agent.drivers.hp_rest import HpRest
 from agent.drivers.ipp import Ipp
 from agent.drivers.ledm import Ledm
@@ -190,6 +191,7 @@ class Drivers:
         snmp: the shared client, None where SNMP is switched off.
         http_for: gives the HTTP client, with its credentials, for a printer.
         config_for: gives the printer's `[[printer]]`, None where it has none.
+        gaps: shared with others that read web servers of printers.
     """
 
     def __init__(
@@ -198,10 +200,12 @@ class Drivers:
         snmp: SnmpReader | None,
         http_for: Callable[[Printer], HttpClient],
         config_for: Callable[[Printer], PrinterConfig | None],
+        gaps: Gaps | None = None,
     ) -> None:
         self._snmp = snmp
         self._http_for = http_for
         self._config_for = config_for
+        self._gaps = gaps or Gaps()
         self._channels = BackChannels()
         self._lock = threading.Lock()
         self._targets: dict[tuple[str, str], PrintTarget] = {}
@@ -275,7 +279,7 @@ class Drivers:
     def _build_source(self, printer: Printer, uri: str) -> StatusSource:
         if driver_of(uri) == "snmp" and self._snmp is not None:
             return build_snmp_driver(uri, self._snmp)
-        return build_http_source(uri, self._http_for(printer))
+        return build_http_source(uri, self._http_for(printer), self._gaps)
 
     def _readable(self, printer: Printer) -> tuple[str, ...]:
         """Give the endpoints that may be read for a status, the best first; SNMP not where it is switched off."""
@@ -303,11 +307,11 @@ def build_http_target(uri: str, http: HttpClient) -> Ipp | HpRest:
     return Ipp(uri, http=http) if driver_of(uri) == "ipp" else HpRest(uri, http=http)
 
 
-def build_http_source(uri: str, http: HttpClient) -> StatusSource:
+def build_http_source(uri: str, http: HttpClient, gaps: Gaps) -> StatusSource:
     """Build the driver that reads a status at such a URI, or at one of LEDM or CDM."""
     if driver_of(uri) == "ledm":
-        return Ledm(uri, http=http)
-    return Cdm(uri, http=http) if driver_of(uri) == "cdm" else build_http_target(uri, http)
+        return Ledm(uri, http=http, gaps=gaps)
+    return Cdm(uri, http=http, gaps=gaps) if driver_of(uri) == "cdm" else build_http_target(uri, http)
 
 
 def build_snmp_driver(uri: str, client: SnmpReader) -> SnmpPrinter:

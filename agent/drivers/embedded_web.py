@@ -38,6 +38,7 @@ GAP_SECONDS = 0.5
 RESTING_SECONDS = 600.0
 WORKING_SECONDS = 60.0
 MOST_REDIRECTS = 3
+MOST_HOSTS = 1024
 LONGEST_ETAG = 128
 MISSING = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 FORBIDDEN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
@@ -53,6 +54,28 @@ class Known:
     value: Any
     asked_at: float
     etag: str = ""
+
+
+class Gaps:
+    """When each host's web server may be asked again, whoever asks: half a second after it was asked last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._free_at: dict[str, float] = {}
+
+    def take(self, host: str, present: float) -> float:
+        """Give the seconds to wait for one's turn, which nobody else then has; `present` is monotonic."""
+        with self._lock:
+            turn = max(present, self._free_at.get(host, 0.0))
+            self._free_at[host] = turn + GAP_SECONDS
+            return turn - present
+
+    def end(self, host: str, present: float) -> None:
+        """Note that the answer has come."""
+        with self._lock:
+            self._free_at[host] = max(self._free_at.get(host, 0.0), present + GAP_SECONDS)
+            if len(self._free_at) > MOST_HOSTS:
+                self._free_at = {name: at for name, at in self._free_at.items() if at > present}
 
 
 class Cadence:
@@ -80,6 +103,7 @@ class EmbeddedWeb:
         http: with the printer's credentials, if it wants any.
         clock: monotonic seconds.
         sleep: waits so many seconds.
+        gaps: shared by all that read web servers of printers.
     """
 
     def __init__(
@@ -89,6 +113,7 @@ class EmbeddedWeb:
         http: HttpClient,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        gaps: Gaps | None = None,
     ) -> None:
         parts = urlsplit(uri)
         self._host = bracketed(host_of(uri))
@@ -97,7 +122,7 @@ class EmbeddedWeb:
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.RLock()
-        self._free_at = 0.0
+        self._gaps = gaps or Gaps()
         self._known: dict[str, Known] = {}
         self._places: Mapping[str, str] | None = None
         self._identity = Identity()
@@ -217,13 +242,13 @@ class EmbeddedWeb:
         return f"/{parts.path.lstrip('/')}{query}"
 
     def _exchange(self, url: str, headers: Mapping[str, str]) -> Answer:
-        self._sleep(max(0.0, self._free_at - self._clock()))
+        self._sleep(self._gaps.take(self._host, self._clock()))
         try:
             return self._http.request("GET", url, headers=headers, limit_bytes=LARGEST_DOCUMENT_BYTES)
         except TransportError as exc:
             raise PrinterUnreachableError(str(exc)) from exc
         finally:
-            self._free_at = self._clock() + GAP_SECONDS
+            self._gaps.end(self._host, self._clock())
 
 
 def _require_document(answer: Answer) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from agent.drivers.embedded_web import Cadence, EmbeddedWeb
+from agent.drivers.embedded_web import Cadence, EmbeddedWeb, Gaps
 from agent.drivers.hp_keywords import weigh
 from agent.drivers.ledm_message import (
     CONFIG,
@@ -40,6 +40,7 @@ class Ledm:
         http: with the printer's credentials, if it wants any.
         clock: monotonic seconds.
         sleep: waits so many seconds.
+        gaps: shared by all that read web servers of printers.
     """
 
     name = "ledm"
@@ -51,8 +52,9 @@ class Ledm:
         http: HttpClient,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        gaps: Gaps | None = None,
     ) -> None:
-        self._web = EmbeddedWeb(uri, http=http, clock=clock, sleep=sleep)
+        self._web = EmbeddedWeb(uri, http=http, clock=clock, sleep=sleep, gaps=gaps)
         self._cadence = Cadence()
 
     def read(self) -> Reading:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from agent.drivers.choose import WEB_DRIVERS, StatusSource, build_http_source, build_snmp_driver
+from agent.drivers.embedded_web import Gaps
 from agent.drivers.merge import merge
 from agent.drivers.printer_makes import make_by_name
 from agent.drivers.snmp import SnmpReader
@@ -111,12 +112,21 @@ class Prober:
         snmp: the shared client, None where SNMP is switched off.
         http_for: gives the HTTP client for a URI; its timeouts should be a few seconds.
         now: the clock.
+        gaps: shared with others that read web servers of printers.
     """
 
-    def __init__(self, *, snmp: SnmpReader | None, http_for: Callable[[str], HttpClient], now: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        snmp: SnmpReader | None,
+        http_for: Callable[[str], HttpClient],
+        now: Clock,
+        gaps: Gaps | None = None,
+    ) -> None:
         self._snmp = snmp
         self._http_for = http_for
         self._now = now
+        self._gaps = gaps or Gaps()
 
     def probe(
         self,
@@ -173,7 +183,7 @@ class Prober:
 
     def _source(self, uri: str) -> StatusSource:
         if driver_of(uri) != "snmp":
-            return build_http_source(uri, self._http_for(uri))
+            return build_http_source(uri, self._http_for(uri), self._gaps)
         if self._snmp is None:
             raise NotFoundError("SNMP is switched off")
         return build_snmp_driver(uri, self._snmp)

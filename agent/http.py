@@ -6,6 +6,7 @@ What failed is told as one of two errors, because a caller has one question: may
 from __future__ import annotations
 
 import functools
+import re
 import ssl
 import sys
 import warnings
@@ -29,6 +30,9 @@ from agent.upload import BLOCK_BYTES, Upload
 
 DEFAULT_LIMIT_BYTES = 4_194_304
 MESSAGE_LIMIT = 200
+_ZONE = re.compile(r"^(https?://\[[^]%]*)%25")
+"""Where the zone of an IPv6 address begins (RFC 6874); requests unescapes it once too often."""
+
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 # The three that are ConnectionError itself, or SSLError, are told apart by `_is_unconnected`.
@@ -149,7 +153,7 @@ class HttpClient:
         send = functools.partial(
             self._session.request,
             method,
-            url,
+            _ZONE.sub(r"\1%2525", url),
             headers=headers,
             data=body or None,
             timeout=(min(self._connect_timeout_seconds, limit_seconds), limit_seconds),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import io
 import logging
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -28,6 +29,7 @@ logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of hostile peer
 BEAT_SECONDS = 5.0
 SHORTEST_WAIT_SECONDS = 0.001
 LINE_LIMIT_BYTES = 65_536
+_ZONE = re.compile(rb"%[^\]]*")
 
 
 class _TimedReader(io.RawIOBase):
@@ -102,6 +104,10 @@ class PatientConnection(HTTPConnection):
     _document: Upload | None = None
     _is_used = False
 
+    def __init__(self, host: str, *args: Any, **kwargs: Any) -> None:
+        """Take a host as it stands in a URL, where the zone of an IPv6 address is escaped (RFC 6874)."""
+        super().__init__(host.replace("%25", "%"), *args, **kwargs)
+
     def connect(self) -> None:
         """Connect; every failure, of the TLS handshake and the proxy as well, is NewConnectionError."""
         self.response_class = http.client.HTTPResponse
@@ -118,6 +124,10 @@ class PatientConnection(HTTPConnection):
         if self._document is not None and self._is_used:
             self.close()
         super().request(method, url, body, *args, **kwargs)
+
+    def putheader(self, header: Any, *values: Any) -> None:
+        """Write a header; the zone of an address means something on this machine only, and no peer is told it."""
+        super().putheader(header, *(_without_zone(value) if header == "Host" else value for value in values))
 
     def send(self, data: Any) -> None:
         """Send `data`, waiting as long as the peer takes some of it every now and then."""
@@ -156,6 +166,10 @@ def limited(manager: urllib3.PoolManager) -> urllib3.PoolManager:
     """Have a pool manager make its connections of these."""
     manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
     return manager
+
+
+def _without_zone(host: Any) -> Any:
+    return _ZONE.sub(b"", host) if isinstance(host, bytes) else host
 
 
 def _watch_nothing(_sock: socket.socket) -> None:

@@ -53,6 +53,13 @@ class Cable:
         """What runs a command in the namespace."""
         return ("ip", "netns", "exec", self.namespace)
 
+    @property
+    def link_local_host(self) -> str:
+        """The IPv6 link-local address there, with this host's end as its zone."""
+        command = (*self.inside, "ip", "-6", "-o", "addr", "show", "dev", INSIDE, "scope", "link")
+        told = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
+        return f"{told.split()[3].partition('/')[0]}%{self.outside}"
+
     def plug(self) -> None:
         """Lay it."""
         peer = ("peer", "name", INSIDE, "netns", self.namespace)

@@ -52,6 +52,27 @@ def test_an_answer_is_given_whole_with_headers_of_any_case(client: HttpClient) -
     assert (answer.status, answer.headers["retry-after"], answer.body) == (418, "7", b"pot")
 
 
+def test_an_ipv6_address_with_a_zone_is_reached_and_the_zone_stays_here(client: HttpClient) -> None:
+    """In a URL it is escaped (RFC 6874); 1 is the loopback interface."""
+    try:
+        server = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    heads: list[bytes] = []
+
+    def serve() -> None:
+        peer, _ = server.accept()
+        with peer:
+            heads.append(read_head(peer))
+            peer.sendall(OK)
+
+    with server:
+        threading.Thread(target=serve, daemon=True).start()
+        port = server.getsockname()[1]
+        assert client.request("GET", f"http://[::1%251]:{port}/").status == 200
+    assert f"Host: [::1]:{port}".encode() in heads[0]
+
+
 def test_a_refused_connection_means_that_nothing_was_sent(client: HttpClient) -> None:
     """Nobody listens there."""
     with pytest.raises(ConnectFailedError, match="refused"):

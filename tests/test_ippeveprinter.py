@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from agent.drivers.ipp import Ipp
+from agent.drivers.probe import open_places
+from agent.endpoints import bracketed
 from agent.errors import NotFoundError, PrinterBusyError, PrinterRejectedError, PrinterUnreachableError
 from agent.http import HttpClient
 from agent.model import Document, JobOptions, JobState, PrinterState, Reading
 from tests.ipp_parts import DEADLINE_SECONDS, PDF, Notes, follow, make_job
-from tests.printerbox import ippeveprinter
+from tests.printerbox import PORT, ippeveprinter
 
 
 @pytest.fixture
@@ -62,6 +64,20 @@ def test_a_job_prints_over_tls(tmp_path: Path, http: HttpClient) -> None:
     """Over ipps the same bytes arrive."""
     with ippeveprinter(tmp_path / "spool") as printer:
         ipp = Ipp(printer.uri.replace("ipp:", "ipps:"), http=http)
+        assert follow(ipp, ipp.print_job(make_job(tmp_path), Notes()).device_job_id).state == JobState.COMPLETED
+        assert [document.read_bytes() for document in printer.documents()] == [PDF]
+
+
+@pytest.mark.parametrize("scheme", ["ipp", "ipps"])
+def test_a_job_prints_at_a_link_local_address(tmp_path: Path, http: HttpClient, scheme: str) -> None:
+    """An IPv6 printer without any other address, by the zone of the cable that it is on."""
+    with ippeveprinter(tmp_path / "spool") as printer:
+        host = printer.cable.link_local_host
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not open_places([(host, PORT)]):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)  # a second passes until the kernel has made sure that nobody else has the addresses
+        ipp = Ipp(f"{scheme}://{bracketed(host)}:{PORT}/ipp/print", http=http)
         assert follow(ipp, ipp.print_job(make_job(tmp_path), Notes()).device_job_id).state == JobState.COMPLETED
         assert [document.read_bytes() for document in printer.documents()] == [PDF]
 

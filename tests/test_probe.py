@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from agent.drivers.ipp_message import encode_message
+from agent.drivers.ipp_values import Attributes, Group, GroupTag, Message, Status, Tag, attribute
 from agent.drivers.probe import NOT_HP, OPEN, Prober, open_places
 from agent.drivers.snmp import SnmpClient
 from agent.errors import NotFoundError
 from agent.http import HttpClient
 from agent.model import PrinterState
+from agent.simulator.http_front import HttpFront, Request, Response
 from agent.simulator.personality import Kind
 from agent.simulator.printer import PrinterOptions, SimulatedPrinter
 from tests.conftest import FakeClock
@@ -105,6 +108,23 @@ def test_a_port_that_only_speaks_tls_is_enough(tmp_path: Path, clock: FakeClock)
         found = prober.probe(HOST, http_port=printer.front.port).printer
     assert found is not None
     assert (found.identity.serial, found.sources, found.uris) == ("CN3AB1C2D3", ("cdm",), (printer.url("cdm"),))
+
+
+def test_ipp_that_is_only_spoken_over_tls_is_enough(tmp_path: Path, clock: FakeClock) -> None:
+    """As by printers whose administrator has switched plain IPP off."""
+    told = Group(GroupTag.PRINTER, Attributes((attribute("printer-make-and-model", Tag.TEXT, "HP LaserJet 9"),)))
+
+    def answer(request: Request) -> Response:
+        assert b"".join(request.body.chunks())
+        return Response(body=encode_message(Message(Status.OK, (told,))))
+
+    front = HttpFront(host=HOST, port=0, routes=(answer,), tls=old_tls(tmp_path))
+    front.start()
+    with patient_client() as http:
+        found = Prober(snmp=None, http_for=lambda _: http, now=clock).probe(HOST, ipp_port=front.port).printer
+    front.stop()
+    assert found is not None
+    assert (found.uris, found.print_driver) == ((f"ipps://{HOST}:{front.port}/ipp/print",), "ipp")
 
 
 def test_only_printers_of_hp_are_asked_for_ledm_and_cdm(prober: Prober) -> None:

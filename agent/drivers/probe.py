@@ -64,6 +64,7 @@ def default_uris(host: str) -> tuple[str, ...]:
     place = bracketed(host)
     return (
         f"ipp://{place}:631/ipp/print",
+        f"ipps://{place}:631/ipp/print",
         f"http://{place}:8080/",
         f"http://{place}:80/",
         f"snmp://{place}",
@@ -80,8 +81,9 @@ def port_uris(host: str, *, snmp_port: int | None, ipp_port: int | None, http_po
     """Give the endpoints at the ports that a person names; the usual ones where none is named."""
     place = bracketed(host)
     web = ("http", "ledm+http", "cdm+http", "ledm+https", "cdm+https") if http_port else ()
+    ipp = ("ipp", "ipps") if ipp_port else ()
     named = (
-        f"ipp://{place}:{ipp_port}/ipp/print" if ipp_port else None,
+        *(f"{scheme}://{place}:{ipp_port}/ipp/print" for scheme in ipp),
         f"snmp://{place}:{snmp_port}" if snmp_port else None,
         *(f"{scheme}://{place}:{http_port}/" for scheme in web),
     )

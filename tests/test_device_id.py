@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from agent.drivers.device_id import parse_device_id, serial_number
+from agent.drivers.device_id import LONGEST_FIELD, parse_device_id, serial_number
 
 
 @pytest.mark.parametrize(
@@ -43,3 +45,11 @@ def test_the_serial_number_is_found_and_read(text: str, serial: str | None) -> N
 def test_a_field_without_end_is_cut() -> None:
     """It comes from the network."""
     assert len(parse_device_id("MDL:" + "m" * 5000)["MDL"]) == 127
+
+
+@given(st.text(alphabet="MFGDLSNER:;0123456789abcdefX \0é", max_size=80) | st.text())
+def test_whatever_is_sent_gives_short_fields(text: str) -> None:
+    """And a serial number that is one of them, or Epson's in plain letters."""
+    fields = parse_device_id(text)
+    assert all(0 < len(value) <= LONGEST_FIELD for value in fields.values())
+    assert (serial_number(fields) is None) == ("SN" not in fields)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent.drivers.ipp_attributes import (
+    PRINTER_ATTRIBUTES,
     job_attributes,
     job_name,
     parse_identity,
@@ -271,6 +275,29 @@ def test_nonsense_becomes_unknown_and_the_rest_is_kept() -> None:
     ).status
     assert (status.state, status.state_reasons) == (PrinterState.UNKNOWN, ("media-jam-error",))
     assert (status.impressions_completed, status.media_sheets_completed) == (None, 12)
+
+
+TEXTS = st.text(max_size=30) | st.sampled_from(
+    [
+        "type=toner;level=-3;maxcapacity=9",
+        "type=wasteToner;level=900;unit=percent",
+        "code=jam;severity=critical",
+        "none",
+    ]
+)
+VALUES = st.one_of(TEXTS, TEXTS.map(str.encode), st.integers(-4, 2**31), st.booleans(), st.none())
+MEDIA = st.dictionaries(st.sampled_from(["media-source", "media-type", "media-size", "x-dimension"]), VALUES)
+COLLECTIONS = MEDIA.map(lambda them: _group(*(attribute(name, Tag.KEYWORD, value) for name, value in them.items())))
+GROUPS = st.dictionaries(st.sampled_from(PRINTER_ATTRIBUTES), st.lists(VALUES | COLLECTIONS, max_size=4))
+
+
+@given(GROUPS)
+def test_whatever_a_printer_answers_gives_a_reading(told: dict[str, list[Any]]) -> None:
+    """With values of any type under any name; percentages stay within their bounds."""
+    reading = parse_reading(_group(*(attribute(name, Tag.TEXT, *values) for name, values in told.items())))
+    percents = [supply.percent for supply in reading.status.supplies] + [tray.percent for tray in reading.status.trays]
+    assert all(percent is None or 0 <= percent <= 100 for percent in percents)
+    assert "none" not in reading.status.state_reasons
 
 
 def test_a_job_state_that_is_none_is_unknown() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent.drivers.merge import lacks, merge
 from agent.model import Capabilities, Identity, PrinterState, PrinterStatus, Reading, Supply
@@ -87,3 +89,28 @@ def test_what_nobody_tells_has_no_source() -> None:
 def test_it_is_known_whether_a_further_source_could_help(told: Reading, is_lacking: bool) -> None:
     """A printer is not asked twice for what it has told."""
     assert lacks(told) is is_lacking
+
+
+@given(
+    st.lists(
+        st.builds(
+            PrinterStatus,
+            state=st.sampled_from(PrinterState),
+            state_reasons=st.sampled_from([(), ("media-jam-error",)]),
+            supplies=st.sampled_from([(), (TONER,), (SOME_TONER,)]),
+            impressions_completed=st.sampled_from([None, 0, 7]),
+            media_sheets_completed=st.sampled_from([None, 3]),
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_nothing_is_told_that_no_source_has_told(statuses: list[PrinterStatus]) -> None:
+    """However many tell how much: each field is one source's, named, and the merged reading lacks what all lack."""
+    told = [(str(number), Reading(Identity(), status)) for number, status in enumerate(statuses)]
+    merged = merge(told)
+    assert all(
+        getattr(merged.status, field) == getattr(statuses[int(driver)], field)
+        for field, driver in merged.status.sources
+    )
+    assert not lacks(merged) or all(lacks(reading) for _, reading in told)

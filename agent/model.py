@@ -63,7 +63,9 @@ SLEEP_REASONS = frozenset({"deep-sleep", "hibernate", "power-saver", "sleep", "s
 """The printer-state-reasons of a printer that sleeps."""
 
 SLEEP_MESSAGE = re.compile(
-    r"\b(sleep(ing)?|hibernat\w*|stand-?by|(power|energy)[ -]?sav\w*|energiespar\w*|veille)\b|睡眠|节能|スリープ",
+    r"\b(sleep(ing)?|hibernat\w*|stand-?by|(power|energy)[ -]?sav\w*|low[ -]power|energiespar\w*|ruhe(zustand|modus)"
+    r"|schlafmodus|veille|reposo|ahorro de energ\w*|risparmio energ\w*|slaap(stand|modus)|energiebesparing)\b"
+    r"|睡眠|休眠|节能|節能|スリープ|省電力|節電|절전",
     re.IGNORECASE,
 )
 """What the panel of a printer shows that sleeps, where nothing else tells."""

@@ -222,6 +222,25 @@ def test_the_console_is_one_line(lines: tuple[Value, ...], message: str | None) 
     assert parse_status(values).state_message == message
 
 
+@pytest.mark.parametrize(
+    ("shown", "is_asleep"),
+    [
+        ("Sleep Mode On", True),
+        ("Im Ruhezustand", True),
+        ("Ahorro de energía", True),
+        ("En veille", True),
+        ("スリープ中", True),
+        ("절전 모드", True),
+        ("Ready", False),
+        ("Surveillez le bac 2", False),
+    ],
+)
+def test_a_panel_says_in_its_own_language_that_the_printer_sleeps(shown: str, is_asleep: bool) -> None:
+    """Most printers say so nowhere else."""
+    values: dict[Oid, Value] = {(*mib.CONSOLE, mib.CONSOLE_TEXT, 1, 1): shown.encode()}
+    assert parse_status(values).is_asleep is is_asleep
+
+
 def test_a_tray_is_told_with_what_lies_in_it() -> None:
     """Some remains is no number; a tray is named by whichever of its names it has."""
     columns: dict[int, tuple[Value, Value]] = {

@@ -24,6 +24,7 @@ PURE = (
         "config_schema.py",
         "document_format.py",
         "drivers/device_id.py",
+        "drivers/ipp_keywords.py",
         "drivers/ipp_values.py",
         "drivers/printer_keywords.py",
         "errors.py",

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from agent.command_set import parse_command_set
 from agent.drivers.device_id import parse_device_id, serial_number
 from agent.drivers.ipp_alerts import parse_alerts
+from agent.drivers.ipp_keywords import FINISHINGS, QUALITIES
 from agent.drivers.ipp_supplies import parse_supplies
 from agent.drivers.ipp_trays import parse_trays
 from agent.drivers.ipp_values import Attribute, Attributes, Range, Tag, Value, attribute, plain_text
@@ -85,82 +86,6 @@ JOB_ATTRIBUTES = (
 BEGAN: Mapping[int, bool] = {Tag.INTEGER: True, Tag.NO_VALUE: False}
 
 OPTIONS = frozenset({"copies", "sides", "media", "print-color-mode", "page-ranges", "print-quality", "finishings"})
-
-QUALITIES = {"draft": 3, "normal": 4, "high": 5}
-
-FINISHINGS = {
-    "none": 3,
-    "staple": 4,
-    "punch": 5,
-    "cover": 6,
-    "bind": 7,
-    "saddle-stitch": 8,
-    "edge-stitch": 9,
-    "fold": 10,
-    "trim": 11,
-    "bale": 12,
-    "booklet-maker": 13,
-    "jog-offset": 14,
-    "coat": 15,
-    "laminate": 16,
-    "staple-top-left": 20,
-    "staple-bottom-left": 21,
-    "staple-top-right": 22,
-    "staple-bottom-right": 23,
-    "edge-stitch-left": 24,
-    "edge-stitch-top": 25,
-    "edge-stitch-right": 26,
-    "edge-stitch-bottom": 27,
-    "staple-dual-left": 28,
-    "staple-dual-top": 29,
-    "staple-dual-right": 30,
-    "staple-dual-bottom": 31,
-    "staple-triple-left": 32,
-    "staple-triple-top": 33,
-    "staple-triple-right": 34,
-    "staple-triple-bottom": 35,
-    "bind-left": 50,
-    "bind-top": 51,
-    "bind-right": 52,
-    "bind-bottom": 53,
-    "trim-after-pages": 60,
-    "trim-after-documents": 61,
-    "trim-after-copies": 62,
-    "trim-after-job": 63,
-    "punch-top-left": 70,
-    "punch-bottom-left": 71,
-    "punch-top-right": 72,
-    "punch-bottom-right": 73,
-    "punch-dual-left": 74,
-    "punch-dual-top": 75,
-    "punch-dual-right": 76,
-    "punch-dual-bottom": 77,
-    "punch-triple-left": 78,
-    "punch-triple-top": 79,
-    "punch-triple-right": 80,
-    "punch-triple-bottom": 81,
-    "punch-quad-left": 82,
-    "punch-quad-top": 83,
-    "punch-quad-right": 84,
-    "punch-quad-bottom": 85,
-    "punch-multiple-left": 86,
-    "punch-multiple-top": 87,
-    "punch-multiple-right": 88,
-    "punch-multiple-bottom": 89,
-    "fold-accordion": 90,
-    "fold-double-gate": 91,
-    "fold-gate": 92,
-    "fold-half": 93,
-    "fold-half-z": 94,
-    "fold-left-gate": 95,
-    "fold-letter": 96,
-    "fold-parallel": 97,
-    "fold-poster": 98,
-    "fold-right-gate": 99,
-    "fold-z": 100,
-    "fold-engineering-z": 101,
-}
-"""PWG 5100.1 finishings keywords and their enums."""
 
 _ENUM_KEYWORDS = {
     "print-quality": {number: keyword for keyword, number in QUALITIES.items()},
@@ -306,7 +231,7 @@ def _keyword(name: str, word: str | None) -> Attribute:
     return attribute(name, Tag.KEYWORD, word)
 
 
-def _enum(name: str, word: str | None, numbers: dict[str, int]) -> int | None:
+def _enum(name: str, word: str | None, numbers: Mapping[str, int]) -> int | None:
     if word is not None and word not in numbers:
         raise _unwritable(name, word)
     return None if word is None else numbers[word]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from agent.drivers.ipp_attributes import FINISHINGS, QUALITIES
+from agent.drivers.ipp_keywords import FINISHINGS, QUALITIES
 from agent.drivers.ipp_values import Attribute, Attributes, Operation, Range, Resolution, Tag, Tagged, Value, attribute
 from agent.model import Identity, PrinterStatus, Supply
 from agent.simulator.engine import PrinterEngine, SimulatedJob

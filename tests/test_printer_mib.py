@@ -350,6 +350,15 @@ def test_every_type_of_supply_has_its_word(number: int | None, supply_type: str)
     assert supply(description=b"Black Toner", type=number).supply_type == supply_type
 
 
+@pytest.mark.parametrize(
+    ("cells", "description"),
+    [({"type": 21, "colorant": 2}, "Cyan toner cartridge"), ({"type": 4, "class_": 4}, "Waste toner")],
+)
+def test_a_supply_without_a_description_is_named_by_what_it_is(cells: dict[str, Value], description: str) -> None:
+    """Somebody must know what to order."""
+    assert supply(**cells, level=1).description == description
+
+
 def test_supplies_keep_the_order_of_their_sparse_indexes() -> None:
     """Fujifilm's run from 2 to 9 and go on at 30."""
     values: dict[Oid, Value] = {

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import islice, zip_longest
 
 from agent.drivers.ipp_values import Attributes, hyphenated, parse_fields, parse_quantity
-from agent.drivers.printer_keywords import find_colorant
+from agent.drivers.printer_keywords import describe_supply, find_colorant
 from agent.model import Supply, SupplyClass
 
 FULL = 100
@@ -46,7 +46,7 @@ def _marker(name: str, type_: str, color: str, level: int | None, listed: Supply
     supply_type = hyphenated(type_) or (listed.supply_type if listed else "unknown")
     supply_class: SupplyClass = listed.supply_class if listed else _class(supply_type, "")
     colorant = (listed.colorant if listed else None) or _colorant(name) or _colorant(color)
-    description = name or (listed.description if listed else "") or _description(colorant, supply_type)
+    description = name or (listed.description if listed else "") or describe_supply(colorant, supply_type)
     supply = Supply(description, supply_type, supply_class, colorant, "percent", None, FULL)
     if level is not None and 0 <= level <= FULL:
         return replace(supply, level=FULL - level if supply_class == "receptacle" else level)
@@ -69,7 +69,7 @@ def _parse_supply(text: str, description: str) -> Supply:
     colorant = _colorant(fields.get("colorantname", "")) or _colorant(description)
     unit = hyphenated(fields.get("unit", "")) or None
     return Supply(
-        description=description or _description(colorant, supply_type),
+        description=description or describe_supply(colorant, supply_type),
         supply_type=supply_type,
         supply_class=_class(supply_type, fields.get("class", "")),
         colorant=colorant,
@@ -87,7 +87,3 @@ def _class(supply_type: str, text: str) -> SupplyClass:
 def _colorant(text: str) -> str | None:
     """Find a colorant in a name or an RGB value."""
     return COLORANTS_BY_RGB.get(text.lower()) or find_colorant(text)
-
-
-def _description(colorant: str | None, supply_type: str) -> str:
-    return " ".join(filter(None, (colorant, supply_type.replace("-", " ")))).capitalize()

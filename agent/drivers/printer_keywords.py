@@ -241,3 +241,8 @@ def find_colorant(text: str) -> str | None:
     if not named:
         named = {name for name, abroad in COLORANTS_ABROAD if re.search(abroad, words)}
     return named.pop() if len(named) == 1 else None
+
+
+def describe_supply(colorant: str | None, supply_type: str) -> str:
+    """Name a supply that the printer gives no name, such as `Black toner`."""
+    return " ".join(filter(None, (colorant, supply_type.replace("-", " ")))).capitalize()

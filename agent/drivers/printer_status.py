@@ -83,11 +83,12 @@ def _supply(row: Row, colorant: str | None) -> Supply:
     capacity = quantity(row.get(mib.SUPPLY_MAX_CAPACITY)) or None
     if capacity is None and unit == "percent" and level is not None and level <= FULL_PERCENT:
         capacity = FULL_PERCENT
+    shown = None if supply_class == "receptacle" else _colorant(colorant, description)
     return Supply(
-        description=description,
+        description=description or keywords.describe_supply(shown, supply_type),
         supply_type=supply_type,
         supply_class=supply_class,
-        colorant=None if supply_class == "receptacle" else _colorant(colorant, description),
+        colorant=shown,
         unit=unit,
         level=level,
         max_capacity=capacity,

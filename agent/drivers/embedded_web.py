@@ -1,4 +1,4 @@
-"""Read documents of a printer's embedded web server, gently: GET only, one at a time, half a second apart.
+"""Read documents of a printer's embedded web server, gently: GET only, half a second apart, whoever asks.
 
 Whoever may read there may also reset the printer or erase it, for no login is asked; hence there is no other method in
 this file. What was read is remembered, and asked for again only if it has changed where the printer can tell (ETag);

@@ -87,7 +87,7 @@ class Outages:
         """Keep back what waits from before this start until it is known how long the agent was away."""
         if self._policy != "print" and self._alive_at is not None:
             rows = self._store.query(WAITING)
-            self._waiting = {row["seq"]: row["revision"] for row in rows if not _is_held_by_people(row)}
+            self._waiting = {row["seq"]: row["attempts"] for row in rows if not _is_held_by_people(row)}
             self._table.kept_back = max(self._waiting, default=0)
             self.step()
 
@@ -166,7 +166,7 @@ class Outages:
     def _settle_waiting(self, consequence: Consequence) -> None:
         with self._store.transaction():
             for row in self._store.query(WAITING):
-                if self._waiting.get(row["seq"]) == row["revision"]:
+                if self._waiting.get(row["seq"]) == row["attempts"]:
                     self.settle(row, consequence, AGENT_AWAY)
         self._waiting = {}
 

@@ -14,7 +14,8 @@ from agent.accounts import Selection
 from agent.model import JobReading, JobState, Ticket
 from agent.outage import Consequence
 from tests.conftest import FakeClock
-from tests.spool_parts import Parts, after_kill, begin, claimed, opened, told
+from tests.fetch_parts import FetchBench
+from tests.spool_parts import PDF, Parts, after_kill, begin, claimed, in_doubt, opened, told
 
 HOUR, DAY = 3600, 86_400
 HELD = (JobState.PENDING_HELD, ("agent-held-after-outage",))
@@ -162,6 +163,22 @@ def test_a_box_without_a_battery_keeps_its_queue_back_until_its_clock_is_set(box
         assert state_of(parts, "waits") == HELD
 
 
+def test_a_document_that_comes_while_nobody_knows_the_time_goes_no_faster_than_the_queue(box: Box) -> None:
+    """Its job waited as the others did: it is held with them once the clock is set."""
+    with box.agent() as parts:
+        FetchBench(parts, box.clock).accept("http://127.0.0.1/", id="waits")
+    box.clock.advance(-HOUR)
+    with box.agent() as parts:
+        incoming = parts.spool.incoming.take()
+        assert incoming is not None
+        parts.spool.incoming.documents.reopen(incoming.name).write_bytes(PDF)
+        parts.spool.incoming.arrived(incoming, size=len(PDF), document_format="application/pdf")
+        assert claimed(parts) is None
+        box.clock.advance(7 * DAY)
+        parts.spool.step()
+        assert state_of(parts, "waits") == HELD
+
+
 def test_a_clock_that_was_set_after_a_short_absence_lets_the_queue_go(box: Box) -> None:
     """And whoever sends jobs is told to look."""
     calls: list[str] = []
@@ -190,8 +207,7 @@ def test_a_clock_that_nobody_sets_has_the_queue_held_not_dropped(box: Box) -> No
 def test_a_job_that_may_have_been_sent_is_its_printers_to_tell_of(box: Box) -> None:
     """An outage neither drops it nor has it sent again."""
     with box.agent() as parts:
-        parts.accept(Ticket(printer="p", id="doubtful"))
-        begin(parts)
+        in_doubt(parts)
     box.pass_time(7 * DAY)
     with box.agent(after_outage="drop") as parts:
         assert state_of(parts, "doubtful") == (JobState.PROCESSING, ("job-outgoing",))

@@ -1,7 +1,8 @@
 """One attempt at fetching one document: redirects, ranges, limits, and the hash at the end.
 
 A document that broke off goes on where it broke off (RFC 9110, Range and If-Range). Whatever the server makes of that,
-the hash tells: pieces that don't make the document are dropped and it is fetched anew, once and in one piece.
+the hash tells: pieces that don't make the document are dropped and it is fetched anew, once and in one piece. Where
+neither ticket nor server tells the size, an answer that ended early looks like another document: it has a few tries.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 TRIED_AGAIN = frozenset({408, 425, 429})
 RESERVED_AT_ONCE_BYTES = 4 << 20
 """Of a document whose size nobody tells."""
+
+UNTOLD_TRIES = 3
+"""How many failures in a row make another document of one that may have ended early, since nobody tells its size."""
 
 CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,15})-[0-9]{1,15}/([0-9]{1,15}|\*)")
 VALIDATOR = re.compile(r'"[!#-~]{0,500}"|[A-Za-z0-9 :,+-]{1,50}')
@@ -81,9 +85,11 @@ class Transfer:
     def _fetch(self, incoming: Incoming, part: PartFile, pace: Pace) -> None:
         with closing(self._open(incoming, part.size, pace)) as download:
             is_resumed = self._begin(incoming, part, download)
+            may_be_cut = incoming.reference.size is None and _length(download, part.size) is None
             self._receive(incoming, part, download)
         if not _is_whole(incoming, part):
-            self._differs(part, f"{download.host}: what came is not the document of this SHA-256", is_resumed)
+            is_tried_again = is_resumed or (may_be_cut and incoming.failures < UNTOLD_TRIES)
+            self._differs(part, f"{download.host}: what came is not the document of this SHA-256", is_tried_again)
 
     def _open(self, incoming: Incoming, have: int, pace: Pace) -> Download:
         url = incoming.reference.url
@@ -150,8 +156,8 @@ class Transfer:
             f"{host}: it has more than {self._policy.limit_bytes} bytes", reasons=(ACCESS_ERROR, TOO_LARGE)
         )
 
-    def _differs(self, part: PartFile, message: str, is_resumed: bool) -> None:
-        if is_resumed:
+    def _differs(self, part: PartFile, message: str, is_tried_again: bool) -> None:
+        if is_tried_again:
             part.restart()
             raise FetchDelayedError(f"{message}; it is fetched anew")
         raise FetchFailedError(message, reasons=("aborted-by-system", "agent-document-mismatch"))

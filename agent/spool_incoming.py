@@ -40,13 +40,15 @@ FETCHES_PER_HOST = 2
 class Incoming:
     """A document that is being fetched, for one job.
 
-    `host` is its URL's; `validator` is what If-Range takes of the answer that the part came in, None where it had none.
+    `host` is its URL's; `failures` is how often in a row it did not come; `validator` is what If-Range takes of the
+    answer that the part came in, None where it had none.
     """
 
     seq: int
     job_id: str
     reference: Reference
     host: str
+    failures: int = 0
     validator: str | None = field(default=None, repr=False)
 
     @property
@@ -127,7 +129,8 @@ class IncomingDocuments:
                 self._forget_ended()
                 return None
             self._taken[rows[0]["seq"]] = rows[0]["host"]
-        return _incoming(rows[0])
+            pause = self._pauses.get(rows[0]["seq"])
+        return _incoming(rows[0], failures=0 if pause is None else pause.failures)
 
     def give_back(self, incoming: Incoming) -> None:
         """Let another thread have it; what has come of a document that nobody wants any more is removed."""
@@ -238,9 +241,9 @@ class IncomingDocuments:
         self.on_work()
 
 
-def _incoming(row: Row) -> Incoming:
+def _incoming(row: Row, *, failures: int) -> Incoming:
     reference = Reference(row["url"], row["sha256"], row["size"])
-    return Incoming(row["seq"], row["id"], reference, row["host"], row["validator"])
+    return Incoming(row["seq"], row["id"], reference, row["host"], failures, row["validator"])
 
 
 def _nobody_works() -> None:

@@ -151,6 +151,19 @@ def test_pieces_that_make_no_document_are_dropped_and_it_is_fetched_in_one(etag:
         assert web.ranges()[2] is None
 
 
+def test_an_answer_of_untold_size_that_may_have_ended_early_is_fetched_anew_a_few_times(bench: FetchBench) -> None:
+    """Neither the ticket nor the server tells its size; in the end it is another document."""
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+    early, whole = answering(head + DOCUMENT[:CUT]), answering(head + DOCUMENT)
+    with scripted(early, whole) as url:
+        bench.accept(url)
+        assert outcome(bench.fetch()) == (JobState.PENDING_HELD, DELAYED)
+        assert is_whole(bench.fetch())
+    with scripted(*[early] * 4) as url:
+        bench.accept(url)
+        assert outcome(bench.fetch(tries=4)) == (JobState.ABORTED, MISMATCH)
+
+
 def test_a_server_without_ranges_gives_it_from_the_beginning(bench: FetchBench) -> None:
     """What was there is forgotten when the whole comes."""
     with FileServer(DOCUMENT, cuts=[CUT], has_ranges=False) as web:

@@ -198,8 +198,6 @@ def parse_selection(arguments: Mapping[str, Any], *, printer_id: str | None) -> 
 
 def read_account(store: Store, selection: Selection) -> list[dict[str, Any]]:
     """Read a page of the account as JSON can say it, the oldest first, also from a store open for reading only."""
-    if not _has_tables(store):
-        return []
     parameters = {
         "after": selection.after,
         "limit": PAGE_ROWS,
@@ -215,7 +213,7 @@ def read_at_limit(
     store: Store, limits: LimitsConfig, users: Sequence[UserConfig], now: datetime
 ) -> list[dict[str, Any]]:
     """Name the publishers that may have no more today, with the limit and the day's end; None is all without a user."""
-    if (limits == NO_LIMITS and not users) or not _has_tables(store):
+    if limits == NO_LIMITS and not users:
         return []
     day = _present_day(store, now)
     told = []
@@ -289,8 +287,3 @@ def _present_day(store: Store, now: datetime) -> str:
 
 def _when(day: str) -> str:
     return str(timestamp(end_of(day).astimezone(UTC)))
-
-
-def _has_tables(store: Store) -> bool:
-    """Whether the store was written by a version that has an account."""
-    return bool(store.query("SELECT 1 FROM sqlite_schema WHERE name = 'account'"))

@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -63,8 +63,13 @@ class Store:
         self._is_lazy = False
 
     @classmethod
-    def open_read_only(cls, path: Path) -> Store:
+    def open_read_only(cls, path: Path, schemas: Mapping[str, Sequence[str]] | None = None) -> Store:
         """Open a store for reading only, while its agent runs or at rest.
+
+        Args:
+            path: the file.
+            schemas: what each part gives to `migrate`: of a file that an older version made, a copy in memory is read
+                that has been brought up to date.
 
         Raises:
             NotFoundError: there is no such file.
@@ -74,6 +79,10 @@ class Store:
             raise NotFoundError(f"no agent has kept its state in {path.parent}")
         store = cls(path)
         store._connection = _connect(path, mode="ro")
+        if schemas and store._is_older_than(schemas):
+            store._connection = _copied_to_memory(store._connection)
+            for name, statements in schemas.items():
+                store.migrate(name, statements)
         return store
 
     def open(self) -> None:
@@ -211,6 +220,10 @@ class Store:
         with self._lock, _translated():
             return self._connected().execute(sql, params).fetchall()
 
+    def _is_older_than(self, schemas: Mapping[str, Sequence[str]]) -> bool:
+        versions = {row["part"]: row["version"] for row in self.query("SELECT * FROM schema_versions")}
+        return any(versions.get(name, 0) < len(statements) for name, statements in schemas.items())
+
     def _connected(self) -> Connection:
         if self._connection is None:
             raise StorageError(f"{self.path} is not open")
@@ -302,6 +315,14 @@ def _connect(path: Path, *, mode: str) -> Connection:
         connection.close()
         raise
     return connection
+
+
+def _copied_to_memory(connection: Connection) -> Connection:
+    copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    copy.row_factory = Row
+    with _translated(), closing(connection):
+        connection.backup(copy)
+    return copy
 
 
 def _configure(connection: Connection, mode: str) -> None:

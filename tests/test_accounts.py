@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from agent.accounts import PAGE_ROWS, Selection, parse_selection, read_account
+from agent.cli.state import SCHEMAS
 from agent.config_schema import AccountConfig
 from agent.errors import InputError, StorageError
 from agent.model import JobOptions, JobReading, JobState, Ticket
@@ -147,8 +149,9 @@ def test_it_is_read_at_rest_and_from_an_agent_of_before(parts: Parts, tmp_path: 
     at_rest.close()
     older = Store(tmp_path / "older.db")
     older.open()
-    assert read_account(older, ALL) == []
     older.close()
+    with closing(Store.open_read_only(older.path, SCHEMAS)) as reader:
+        assert read_account(reader, ALL) == []
 
 
 @pytest.mark.parametrize("arguments", [{"since": "yesterday"}, {"until": 7}, {"after": "x"}, {"after": [1]}])

@@ -11,6 +11,7 @@ import pytest
 from agent.errors import NotFoundError, SpoolFullError, StorageError
 from agent.store import Store
 
+TABLE_OF_MORE = ("CREATE TABLE more (name TEXT)",)
 TABLE = ("CREATE TABLE things (name TEXT PRIMARY KEY)",)
 
 
@@ -245,3 +246,14 @@ def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
         Store(tmp_path / "file" / "agent.db").open()
+
+
+def test_what_an_older_version_left_is_read_as_the_present_one_has_it(store: Store) -> None:
+    """A copy in memory is brought up to date; the file stays as it is."""
+    put(store, "kept")
+    schemas = {"things": (*TABLE, "ALTER TABLE things ADD COLUMN colour TEXT DEFAULT 'red'"), "more": TABLE_OF_MORE}
+    reader = Store.open_read_only(store.path, schemas)
+    assert [tuple(row) for row in reader.query("SELECT * FROM things")] == [("kept", "red")]
+    assert reader.query("SELECT * FROM more") == []
+    assert list(store.query("SELECT * FROM things")[0].keys()) == ["name"]
+    reader.close()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
+from agent import accounts, outbox, registry, spool_rows
 from agent.accounts import parse_selection, read_account, read_at_limit
 from agent.cli import client
 from agent.config_schema import Config
@@ -16,6 +17,13 @@ from agent.outbox import Outbox
 from agent.registry import load_printers
 from agent.spool_table import read_job, read_jobs, read_tally
 from agent.store import Store
+
+SCHEMAS = {
+    "accounts": accounts.SCHEMA,
+    "outbox": outbox.SCHEMA,
+    "registry": registry.SCHEMA,
+    "spool": spool_rows.SCHEMA,
+}
 
 
 def read(config: Config, question: str, arguments: Mapping[str, Any] | None = None) -> Any:
@@ -38,7 +46,7 @@ def read(config: Config, question: str, arguments: Mapping[str, Any] | None = No
 
 def _at_rest(config: Config, question: str, arguments: Mapping[str, Any]) -> Any:
     folder = config.documents_folder
-    with closing(Store.open_read_only(config.store_file)) as store:
+    with closing(Store.open_read_only(config.store_file, SCHEMAS)) as store:
         match question:
             case "printers":
                 return [printer.to_json() for printer in load_printers(store)]
@@ -53,9 +61,9 @@ def _at_rest(config: Config, question: str, arguments: Mapping[str, Any]) -> Any
                 selection = parse_selection(arguments, printer_id=_printer_id(store, arguments))
                 return read_account(store, selection)
             case _:
-                outbox = Outbox(store, now=utc_now)
+                depth = Outbox(store, now=utc_now).depth()
                 at_limit = read_at_limit(store, config.limits, config.users, utc_now())
-                return status_at_rest(config, load_printers(store), read_tally(store), outbox.depth(), at_limit)
+                return status_at_rest(config, load_printers(store), read_tally(store), depth, at_limit)
 
 
 def _printer_id(store: Store, arguments: Mapping[str, Any]) -> str | None:

@@ -269,7 +269,7 @@ class Spool:
 
     def waiting(self, printer_id: str) -> int:
         """Count the jobs of a printer that have not ended."""
-        return self._count("SELECT count(*) FROM jobs WHERE state < 7 AND printer_id = ?", printer_id)
+        return self._count("SELECT count(*) FROM jobs WHERE state IN (3, 4, 5, 6) AND printer_id = ?", printer_id)
 
     def depth(self) -> int:
         """Count the jobs that have not ended."""

@@ -21,8 +21,9 @@ KEPT_BACK_PAUSE_SECONDS = 2.0
 
 OVERDUE = """
     SELECT * FROM jobs WHERE state <= 4 AND stage IN ('incoming', 'received')
-    AND (expires_at <= :at OR received_at <= :oldest AND NOT is_undated) ORDER BY seq"""
-FORGETTABLE = "SELECT * FROM jobs WHERE updated_at <= :oldest AND state >= 7 ORDER BY seq"
+    AND (expires_at <= :at OR received_at <= :oldest AND NOT is_undated) ORDER BY +seq"""
+"""The + has SQLite look at the jobs that wait, not at all that ever ended."""
+FORGETTABLE = "SELECT * FROM jobs WHERE updated_at <= :oldest AND state >= 7 ORDER BY updated_at, seq"
 UNDATED = "SELECT 1 FROM jobs WHERE is_undated AND state <= 4 LIMIT 1"
 DATE = """
     UPDATE jobs SET received_at = :at, is_undated = 0, undated_seconds = NULL,

@@ -92,6 +92,8 @@ SCHEMA = (
         validator TEXT)""",
     """CREATE TRIGGER incoming_ended AFTER UPDATE OF state ON jobs WHEN NEW.state >= 7
         BEGIN DELETE FROM incoming WHERE seq = NEW.seq; END""",
+    "CREATE INDEX jobs_tried ON jobs (next_attempt_at) WHERE state = 3 AND next_attempt_at > 0",
+    "UPDATE jobs SET cancel_wanted = 0 WHERE cancel_wanted AND state >= 7",
 )
 
 INSERT = """
@@ -138,6 +140,10 @@ CLAIM = """
         SELECT jobs.seq FROM best JOIN jobs ON jobs.seq = best.seq LEFT JOIN turns USING (printer_id)
         ORDER BY priority DESC, coalesce(turn, 0), jobs.seq LIMIT 1)
     RETURNING *"""
+
+NEXT_ATTEMPT = """
+    SELECT min(next_attempt_at) FROM jobs INDEXED BY jobs_tried
+    WHERE state = 3 AND next_attempt_at > 0 AND next_attempt_at > ?"""
 
 WAITING_PAGES = """
     SELECT coalesce(sum(max(coalesce(json_extract(options, '$.copies'), 1), coalesce(impressions_completed, 0))), 0)

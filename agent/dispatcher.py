@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -20,6 +21,7 @@ from agent.errors import (
     PrinterBusyError,
     PrinterRejectedError,
     PrinterUnreachableError,
+    StorageError,
 )
 from agent.fitting import fit
 from agent.follower import REFUSALS, Follower, Targets
@@ -111,8 +113,7 @@ class Dispatcher:
         job = self._claim()
         if job is not None:
             try:
-                if self._attempts.has_work_beside(job):
-                    self.on_work()
+                self._call_others(job)
                 self._send(job)
             finally:
                 with self._lock:
@@ -160,6 +161,12 @@ class Dispatcher:
             answering = (online | self._proven) - self._pauses.keys()
             unproven = len(self._sending_to - answering)
         return answering if unproven >= UNPROVEN_SENDERS else None
+
+    def _call_others(self, job: Job) -> None:
+        """Wake a thread for another printer's jobs; a disk that can't tell of any keeps this job from nothing."""
+        with suppress(StorageError):
+            if self._attempts.has_work_beside(job):
+                self.on_work()
 
     def _idle_seconds(self) -> float:
         asks = self._follower.seconds_to_next()
@@ -275,7 +282,7 @@ def _clear_away(target: PrintTarget, job: Job) -> None:
     try:
         left = _left_behind(target, job)
         if left is not None and left.device_job_id is not None and waits_for_data(left):
-            target.cancel_job(left.device_job_id)
+            target.cancel_job(left.device_job_id, user=job.user)
     except REFUSALS as exc:
         log.info("job %s: whatever its last attempt left on %s was not cleared away: %s", job.id, job.printer_id, exc)
 
@@ -284,5 +291,5 @@ def _left_behind(target: PrintTarget, job: Job) -> JobReading | None:
     """Find a job of the printer's by its name, for an agent that was killed before it noted the id; else by its id."""
     found = target.find_job(job, of_any_attempt=True) if isinstance(target, JobFinder) else None
     if found is None and job.device_job_id is not None:
-        found = target.read_job(job.device_job_id)
+        found = target.read_job(job.device_job_id, user=job.user)
     return None if found is None or is_anothers(found, job, of_any_attempt=True) else found

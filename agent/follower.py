@@ -81,8 +81,9 @@ class Targets:
 class Followed:
     """A job that its printer is asked about; moments are monotonic.
 
-    `stage` is how far its document has come; `is_cancelled` where the printer was told of a person's cancel; `ends_at`
-    when it is given up to look for it, or to ask about it while it is held.
+    `stage` is how far its document has come; `is_cancelled` where the printer was told of a person's cancel;
+    `is_hurried` where that was tried at once, and a printer that was off then is not hurried again; `ends_at` when it
+    is given up to look for it, or to ask about it while it is held.
     """
 
     job: Job
@@ -91,6 +92,7 @@ class Followed:
     pause_seconds: float = FIRST_ASK_SECONDS
     failures: int = 0
     is_cancelled: bool = False
+    is_hurried: bool = False
     is_held: bool = False
     ends_at: float = 0.0
 
@@ -112,12 +114,12 @@ def next_ask_seconds(pause_seconds: float) -> float:
     return min(1.05 * pause_seconds, LONGEST_ASK_SECONDS)
 
 
-def tell_cancel(target: PrintTarget, device_job_id: str) -> None:
+def tell_cancel(target: PrintTarget, followed: Followed) -> None:
     """Have a printer cancel a job; that it can't any more shows when it is asked about the job."""
     try:
-        target.cancel_job(device_job_id)
+        target.cancel_job(followed.device_job_id, user=followed.job.user)
     except REFUSALS as exc:
-        log.info("device job %s was not cancelled by its printer: %s", device_job_id, exc)
+        log.info("job %s was not cancelled by %s: %s", followed.job.id, followed.job.printer_id, exc)
 
 
 class Follower:
@@ -200,8 +202,8 @@ class Follower:
         with self._lock:
             self._seen_changes = changes
             for job_id, followed in self._followed.items():
-                if job_id in wanted and not followed.is_cancelled:
-                    self._followed[job_id] = replace(followed, due_at=0.0)
+                if job_id in wanted and not followed.is_hurried:
+                    self._followed[job_id] = replace(followed, due_at=0.0, is_hurried=True)
 
     def _ask_about(self, followed: Followed) -> None:
         if followed.is_held:
@@ -217,19 +219,21 @@ class Follower:
             self._ask_later(followed, exc)
 
     def _ask(self, followed: Followed) -> None:
-        wants_cancel = not followed.is_cancelled and followed.job.id in self._attempts.cancel_requests()
+        wants_cancel = not followed.is_cancelled and self._attempts.is_cancel_wanted(followed.job.id)
         try:
             _, target = self._targets.find(followed.job.printer_id)
             followed = self._identified(followed, target)
             reading = _read(target, followed)
             if wants_cancel and not (reading.state or JobState.PENDING).is_final:
-                tell_cancel(target, followed.device_job_id)
+                tell_cancel(target, followed)
                 followed = replace(followed, is_cancelled=True, pause_seconds=FIRST_ASK_SECONDS)
                 reading = _read(target, followed)
         except PrinterUnreachableError as exc:
             if not wants_cancel:
                 raise
-            self._attempts.end_canceled(followed.job.id, f"the printer could not be told: {exc}")
+            self._attempts.end_canceled(
+                followed.job.id, f"the printer could not be told, pages of it may come out: {exc}"
+            )
             return
         self._believe(followed, target, reading)
 
@@ -241,7 +245,7 @@ class Follower:
             raise PrinterRejectedError("it can't be asked")
         found = target.find_job(followed.job)
         if found is None or found.device_job_id is None:
-            raise NotFoundError("it lists no job of this name")
+            raise NotFoundError("the printer lists no job of this name")
         self._attempts.found(followed.job.id, found.device_job_id)
         return replace(followed, job=replace(followed.job, device_job_id=found.device_job_id))
 
@@ -249,7 +253,7 @@ class Follower:
         job, verdict = followed.job, judge(reading, followed.stage)
         if verdict is Verdict.WITHDRAW:
             self._attempts.withdraw(job.id)
-            tell_cancel(target, followed.device_job_id)
+            tell_cancel(target, followed)
             self._follow_on(replace(followed, stage="withdrawn"), job)
         elif verdict is Verdict.RESEND:
             log.info("job %s: %s did not get all of it and printed nothing", job.id, job.printer_id)
@@ -270,7 +274,7 @@ class Follower:
             found = self._identified(held, target)
             reading = _read(target, found)
             if is_canceled:
-                tell_cancel(target, found.device_job_id)
+                tell_cancel(target, found)
             elif judge(reading, held.stage) not in CAUSES and self._attempts.take_up(found.job):
                 log.info("job %s: %s has a word on it after all", job.id, job.printer_id)
                 self.follow(UnderWay(found.job, held.stage))
@@ -313,13 +317,10 @@ class Follower:
             self._follow_on(followed, followed.job)
 
     def _settle_forgotten(self, followed: Followed, message: str) -> None:
-        job = followed.job
-        if job.id in self._attempts.cancel_requests():
-            self._attempts.end_canceled(job.id, "the printer doesn't know it any more; it may have been printed")
-        elif followed.stage == "refused":
+        if followed.stage == "refused":
             self._send_again(followed)
         else:
-            self._hold(followed, f"the printer doesn't know it: {message}", ask_late=True)
+            self._hold(followed, message, ask_late=True)
 
     def _send_again(self, followed: Followed) -> None:
         if followed.stage == "refused":
@@ -349,7 +350,7 @@ class Follower:
 
 
 def _read(target: PrintTarget, followed: Followed) -> JobReading:
-    reading = target.read_job(followed.device_job_id)
+    reading = target.read_job(followed.device_job_id, user=followed.job.user)
     if is_anothers(reading, followed.job):
-        raise NotFoundError(f"its job {followed.device_job_id} is another one by now")
+        raise NotFoundError(f"the printer's job {followed.device_job_id} is another one by now")
     return reading

@@ -12,12 +12,15 @@ from agent.errors import JobCanceledError, StorageError
 from agent.loop import backoff
 from agent.model import Job, JobReading, JobState
 from agent.reconcile import Stage
-from agent.spool_rows import CLAIM, OUTCOME_UNKNOWN, TAKE_TURN, columns_of_reading, is_in_doubt
+from agent.spool_rows import CLAIM, NEXT_ATTEMPT, OUTCOME_UNKNOWN, TAKE_TURN, columns_of_reading, is_in_doubt
 from agent.spool_table import JobTable, differs
 from agent.store import Row, Store
 
 log = logging.getLogger(__name__)
 
+OUTGOING = "job-outgoing"
+UNREACHABLE = "agent-printer-unreachable"
+UNDER_WAY = frozenset({JobState.PROCESSING, JobState.PROCESSING_STOPPED})
 LONGEST_PAUSE_SECONDS = 900.0
 RESEND_LIMIT = 8
 """How often a document is sent again that did not come whole; what breaks more connections than that is to blame."""
@@ -63,7 +66,7 @@ class JobJournal:
         else:
             with self._table.edit(self._job_id) as row:
                 self._table.change(
-                    row, stage="created", device_job_id=device_job_id, state_reasons=("job-outgoing",), message=""
+                    row, stage="created", device_job_id=device_job_id, state_reasons=(OUTGOING,), message=""
                 )
         self.device_job_id = device_job_id
 
@@ -73,9 +76,7 @@ class JobJournal:
             if row["stage"] == "created":
                 self._table.mark(row, stage="sending")
             else:
-                self._table.change(
-                    row, stage="sending", device_job_id=None, state_reasons=("job-outgoing",), message=""
-                )
+                self._table.change(row, stage="sending", device_job_id=None, state_reasons=(OUTGOING,), message="")
         self.stage = "sending"
 
     def left(self) -> None:
@@ -175,7 +176,10 @@ class Attempts:
 
     def canceled_among(self, job_ids: Collection[str]) -> frozenset[str]:
         """Name those of some jobs that have been cancelled."""
-        sql = "SELECT id FROM jobs WHERE state = 7 AND id IN (SELECT value FROM json_each(?))"
+        if not job_ids:
+            return frozenset()
+        # the + keeps SQLite from reading all that were ever cancelled
+        sql = "SELECT id FROM jobs WHERE +state = 7 AND id IN (SELECT value FROM json_each(?))"
         return frozenset(row["id"] for row in self._store.query(sql, (json.dumps(list(job_ids)),)))
 
     def take_up(self, job: Job) -> bool:
@@ -206,10 +210,11 @@ class Attempts:
             return self._table.change(row, **columns) if differs(row, columns) else self._table.job(row)
 
     def unreachable(self, job_id: str) -> None:
-        """Note that the printer can't be asked about a job now; it stays what it was, but nothing is being sent."""
+        """Note that a printer can't be asked about its job now; that stays what it was, but nothing is being sent."""
         with self._table.edit(job_id) as row:
-            reasons = [reason for reason in json.loads(row["state_reasons"]) if reason != "job-outgoing"]
-            self._table.change(row, state_reasons=tuple(dict.fromkeys((*reasons, "agent-printer-unreachable"))))
+            reasons = [reason for reason in json.loads(row["state_reasons"]) if reason != OUTGOING]
+            if row["state"] in UNDER_WAY and UNREACHABLE not in reasons:
+                self._table.change(row, state_reasons=(*reasons, UNREACHABLE))
 
     def found(self, job_id: str, device_job_id: str) -> Job:
         """Note which of the printer's jobs it is, found by its name."""
@@ -269,6 +274,10 @@ class Attempts:
         """Name the jobs under way that somebody wants cancelled."""
         return frozenset(row["id"] for row in self._store.query("SELECT id FROM jobs WHERE cancel_wanted"))
 
+    def is_cancel_wanted(self, job_id: str) -> bool:
+        """Whether somebody wants a job cancelled that is under way."""
+        return bool(self._store.query("SELECT 1 FROM jobs WHERE id = ? AND cancel_wanted", (job_id,)))
+
     def end_canceled(self, job_id: str, message: str) -> Job:
         """End a job as cancelled that its printer could not be told to cancel."""
         with self._table.edit(job_id) as row:
@@ -277,8 +286,7 @@ class Attempts:
     def seconds_to_next(self) -> float | None:
         """Say when the next job is due that waits to be tried again; None where none does."""
         now = self._table.now()
-        sql = "SELECT min(next_attempt_at) FROM jobs WHERE state = 3 AND next_attempt_at > ?"
-        due = self._store.query(sql, (now,))[0][0]
+        due = self._store.query(NEXT_ATTEMPT, (now,))[0][0]
         return None if due is None else float(due - now)
 
     def _wait_again(
@@ -299,9 +307,7 @@ class Attempts:
         return self._table.change(row, **waiting, **more)
 
     def _end_aborted(self, row: Row, reason: str, message: str) -> Job:
-        return self._table.change(
-            row, state=JobState.ABORTED, state_reasons=(reason,), message=message, cancel_wanted=False
-        )
+        return self._table.change(row, state=JobState.ABORTED, state_reasons=(reason,), message=message)
 
 
 def _is_still_in_doubt(row: Row, job: Job) -> bool:

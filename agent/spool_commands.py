@@ -42,7 +42,7 @@ def release(table: JobTable, job_id: str, *, pin: str | None, user: str | None) 
     if row["pin_hash"] is not None and not matches(pin or "", row["pin_hash"]):
         raise RefusedError(f"wrong PIN for job {job_id}")
     with table.edit(job_id) as row:
-        if row["state"] != JobState.PENDING_HELD:
+        if not _is_held(row):
             raise ConflictError(f"job {job_id} isn't held any more")
         incoming = incoming_reasons(row)
         state = JobState.PENDING_HELD if incoming else JobState.PENDING

@@ -20,6 +20,7 @@ LIST_LIMIT = 10_000
 EARLIEST = 1_704_067_200.0
 """2024-01-01: a clock that is behind it has not been set since the power came."""
 
+FINAL = frozenset(state for state in JobState if state.is_final)
 WITHOUT_DOCUMENT = frozenset({JobState.COMPLETED, JobState.CANCELED})
 
 
@@ -103,6 +104,8 @@ class JobTable:
     def change(self, row: Row, **changes: Any) -> Job:
         """Change columns of a row and tell of the job with a higher revision, within a transaction (`edit`)."""
         changes |= {"revision": row["revision"] + 1, "updated_at": self.now()}
+        if changes.get("state") in FINAL:
+            changes["cancel_wanted"] = False
         if changes.get("state") in WITHOUT_DOCUMENT and row["file"]:
             changes["file"] = None
             self.store.on_commit(partial(self._discard, row["file"]))
@@ -127,9 +130,7 @@ class JobTable:
 
     def end_canceled(self, row: Row, *, message: str = "") -> Job:
         """End a job because somebody wanted it cancelled."""
-        return self.change(
-            row, state=JobState.CANCELED, state_reasons=("job-canceled-by-user",), message=message, cancel_wanted=False
-        )
+        return self.change(row, state=JobState.CANCELED, state_reasons=("job-canceled-by-user",), message=message)
 
 
 def differs(row: Columns, changes: Mapping[str, Any]) -> bool:

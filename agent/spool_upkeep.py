@@ -17,11 +17,14 @@ UNSENT = "SELECT * FROM jobs WHERE state <= 4 AND stage = 'received' ORDER BY se
 def recover(table: JobTable) -> None:
     """Settle the jobs that were under way when the agent ended, as far as the journal can tell.
 
-    Of a job that was announced or created no byte has left: it waits again, with the `device_job_id` of the empty job
-    that the printer may still have. Any other stays under way: its printer is asked about it.
+    Of a job that was announced or created no byte has left: it ends where somebody has cancelled it, else it waits
+    again, with the `device_job_id` of the empty job that the printer may still have. Any other stays under way: its
+    printer is asked about it.
     """
     for row in table.store.query(ACTIVE):
-        if row["stage"] == "announced":
+        if row["cancel_wanted"] and row["stage"] in ("announced", "created"):
+            table.end_canceled(row)
+        elif row["stage"] == "announced":
             table.mark(row, state=JobState.PENDING, stage="received")
         elif row["stage"] == "created":
             table.change(row, state=JobState.PENDING, stage="received", state_reasons=())

@@ -188,7 +188,7 @@ class PretendedPrinter:
         self._reach("printed")
         return JobReading(self.answer, device_job_id=device_job_id)
 
-    def read_job(self, device_job_id: str) -> JobReading:
+    def read_job(self, device_job_id: str, *, user: str | None = None) -> JobReading:
         """Say what the job list says."""
         self.asked += 1
         if self.refusal is not None:
@@ -197,7 +197,7 @@ class PretendedPrinter:
             raise NotFoundError(f"no job {device_job_id}")
         return self.job_list[device_job_id]
 
-    def cancel_job(self, device_job_id: str) -> None:
+    def cancel_job(self, device_job_id: str, *, user: str | None = None) -> None:
         """Cancel a job of the list."""
         if self.refusal is not None:
             raise self.refusal

@@ -77,6 +77,24 @@ def test_a_cancel_breaks_off_a_document_on_a_raw_port_and_says_what_may_have_com
     assert received == []
 
 
+def test_a_cancel_that_was_carried_out_is_wanted_no_longer(tmp_path: Path, clock: FakeClock) -> None:
+    """However it ended: printers are asked about cancels for as long as some are wanted."""
+    with opened(tmp_path / "state", clock) as parts:
+        printer = PretendedPrinter()
+        bench = Bench(parts, clock, {"p": printer})
+        for printer.is_too_late in (False, True):
+            job = parts.accept().job
+            bench.run(seconds=1)
+            parts.spool.cancel(job.id)
+            bench.run(seconds=1)
+            printer.say(f"{100 + printer.tries}", JobState.COMPLETED)
+            bench.run(seconds=5)
+            assert (parts.spool.get(job.id).state.is_final, parts.spool.attempts.cancel_requests()) == (
+                True,
+                frozenset(),
+            )
+
+
 def test_a_cancel_of_a_document_that_has_left_whole_is_the_printers_to_carry_out(
     tmp_path: Path, clock: FakeClock
 ) -> None:

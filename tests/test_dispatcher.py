@@ -12,8 +12,9 @@ from agent.errors import (
     PrinterBusyError,
     PrinterProtocolError,
     PrinterRejectedError,
+    StorageError,
 )
-from agent.model import Capabilities, JobOptions, JobState, Ticket
+from agent.model import Capabilities, Job, JobOptions, JobState, Ticket
 from tests.conftest import FakeClock
 from tests.dispatch_parts import OFF, Bench, sink
 from tests.spool_parts import PDF, PretendedPrinter, opened
@@ -231,3 +232,17 @@ def _step_until(bench: Bench, count: int) -> Callable[[], None]:
             bench.dispatcher.step()
 
     return run
+
+
+def test_a_disk_that_cannot_tell_of_other_work_keeps_no_job_from_its_printer(
+    bench: Bench, printer: PretendedPrinter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job is claimed by then: it would wait for the next start."""
+
+    def refuse(_job: Job) -> bool:
+        raise StorageError("input/output error")
+
+    monkeypatch.setattr(bench.parts.spool.attempts, "has_work_beside", refuse)
+    bench.parts.accept()
+    bench.run(seconds=1)
+    assert len(printer.printed) == 1

@@ -82,6 +82,21 @@ def test_a_job_that_no_list_shows_is_unknown_and_not_sent_again(bench: Bench, pr
     assert (bench.outcome(), printer.tries) == (UNKNOWN, 1)
 
 
+def test_a_cancel_that_a_printer_which_is_off_cannot_hear_does_not_hurry_every_question(
+    bench: Bench, printer: ListingPrinter
+) -> None:
+    """Once at once, then ever more rarely, whatever else happens in the spool."""
+    bench.run(seconds=60)
+    printer.refusal = OFF
+    looks: list[int] = []
+    printer.at_stage["looked for"] = lambda: looks.append(1)
+    bench.parts.spool.cancel("order-17")
+    for _ in range(20):
+        bench.parts.accept(Ticket(printer="another", hold=True))
+        bench.run(seconds=0.1)
+    assert len(looks) == 1
+
+
 def test_the_printers_late_word_settles_an_unknown_outcome(bench: Bench, printer: ListingPrinter) -> None:
     """It is asked about while it is held."""
     bench.run(seconds=600)

@@ -70,7 +70,7 @@ class Dark(PretendedPrinter):
         super().__init__()
         self.light = light
 
-    def read_job(self, device_job_id: str) -> JobReading:
+    def read_job(self, device_job_id: str, *, user: str | None = None) -> JobReading:
         """Hang."""
         self.asked += 1
         self.light.wait(DEADLINE_SECONDS if self.asked > 1 else 0)

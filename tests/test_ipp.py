@@ -150,6 +150,20 @@ def test_nobody_there_is_unreachable() -> None:
 # --- following ---
 
 
+@pytest.mark.parametrize("ask", [Ipp.read_job, Ipp.cancel_job])
+def test_a_job_is_asked_for_and_cancelled_as_its_user(ask: Callable[..., object]) -> None:
+    """A queue that checks owners lets nobody else cancel it, nor see its name."""
+    asked: list[str | None] = []
+
+    def answer(message: Message, request: Request) -> Message | Response:
+        asked.append(message.group(GroupTag.OPERATION).text("requesting-user-name"))
+        return job_reply(7)
+
+    with scripted(answer) as (ipp, _):
+        ask(ipp, "7", user="kiosk-3")
+    assert "kiosk-3" in asked
+
+
 @pytest.mark.parametrize("ask", [lambda ipp: ipp.read_job("7"), lambda ipp: ipp.cancel_job("7")])
 @pytest.mark.parametrize("status", [Status.NOT_FOUND, Status.GONE])
 def test_a_job_that_the_printer_forgot_is_not_found(ask: Callable[[Ipp], object], status: Status) -> None:

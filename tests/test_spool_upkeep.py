@@ -111,6 +111,19 @@ def test_a_job_that_had_left_for_a_printer_that_cannot_be_asked_is_a_persons_to_
         assert survivor.spool.get(job.id).state_reasons == ("agent-outcome-unknown",)
 
 
+@pytest.mark.parametrize("stage", ["announced", "created"])
+def test_a_cancel_that_a_kill_came_after_is_not_forgotten(parts: Parts, clock: FakeClock, stage: str) -> None:
+    """No byte has left, so that it has ended; it isn't sent first to be cancelled then."""
+    job = parts.accept().job
+    parts.spool.attempts.claim()
+    if stage == "created":
+        parts.spool.attempts.journal(job, beat=nothing).created("42")
+    parts.spool.cancel(job.id)
+    with opened(after_kill(parts.state), clock) as survivor:
+        assert survivor.spool.get(job.id).state is JobState.CANCELED
+        assert claimed(survivor) is None
+
+
 def test_orphans_are_removed_on_both_sides(parts: Parts, clock: FakeClock) -> None:
     """A file without a row goes; a row without its file is told as lost, not tried for ever."""
     job = parts.accept(Ticket(printer="p", id="lost")).job

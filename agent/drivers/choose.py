@@ -82,16 +82,16 @@ class PrintTarget(Protocol):
             JobCanceledError: the journal's `beat` raised it, and the transfer is broken off.
         """
 
-    def read_job(self, device_job_id: str) -> JobReading:
-        """Ask the printer for one of its jobs.
+    def read_job(self, device_job_id: str, *, user: str | None = None) -> JobReading:
+        """Ask the printer for one of its jobs; `user` is whose it is, for a printer that tells others less.
 
         Raises:
             NotFoundError: it no longer knows the job, which proves nothing.
             PrinterUnreachableError: it doesn't answer.
         """
 
-    def cancel_job(self, device_job_id: str) -> None:
-        """Cancel a job on the printer."""
+    def cancel_job(self, device_job_id: str, *, user: str | None = None) -> None:
+        """Cancel a job on the printer; `user` is whose it is, for a printer that lets nobody else."""
 
 
 @runtime_checkable

@@ -117,7 +117,7 @@ class HpRest:
             raise OutcomeUnknownError("the printer took the document before it can have had all of it")
         return reading
 
-    def read_job(self, device_job_id: str) -> JobReading:
+    def read_job(self, device_job_id: str, *, user: str | None = None) -> JobReading:  # noqa: ARG002 - as PrintTarget
         """Ask what became of a job.
 
         Raises:
@@ -134,7 +134,7 @@ class HpRest:
         name = reading.name if ATTEMPT_TOKEN.search(reading.name or "") else None
         return replace(reading, device_job_id=device_job_id, name=name)
 
-    def cancel_job(self, device_job_id: str) -> None:
+    def cancel_job(self, device_job_id: str, *, user: str | None = None) -> None:  # noqa: ARG002 - as PrintTarget
         """Cancel a job.
 
         Raises:

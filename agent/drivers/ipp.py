@@ -139,8 +139,8 @@ class Ipp:
         except (PrinterProtocolError, NotFoundError) as exc:
             raise PrinterUnreachableError(f"not the printer it was: {exc}") from exc
 
-    def read_job(self, device_job_id: str) -> JobReading:
-        """Ask for one job.
+    def read_job(self, device_job_id: str, *, user: str | None = None) -> JobReading:
+        """Ask for one job, as its user.
 
         Raises:
             NotFoundError: the printer no longer knows it, which proves nothing.
@@ -148,20 +148,20 @@ class Ipp:
             PrinterBusyError: likewise; the printer said so.
             PrinterProtocolError: it answers without the job's state.
         """
-        answer = self._answer(Operation.GET_JOB_ATTRIBUTES, job_id(device_job_id), WANTED_OF_JOB)
+        answer = self._answer(Operation.GET_JOB_ATTRIBUTES, job_id(device_job_id), requesting_user(user), WANTED_OF_JOB)
         reading = self._told(answer.group(GroupTag.JOB))
         if reading.state is None:
             raise PrinterProtocolError(f"it answers without the state of its job {device_job_id}")
         return replace(reading, device_job_id=device_job_id)
 
-    def cancel_job(self, device_job_id: str) -> None:
-        """Cancel a job.
+    def cancel_job(self, device_job_id: str, *, user: str | None = None) -> None:
+        """Cancel a job, as its user.
 
         Raises:
             NotFoundError: the printer no longer knows it.
             PrinterRejectedError: it is over, or may not be canceled.
         """
-        self._answer(Operation.CANCEL_JOB, job_id(device_job_id))
+        self._answer(Operation.CANCEL_JOB, job_id(device_job_id), requesting_user(user))
 
     def find_job(self, job: Job, *, of_any_attempt: bool = False) -> JobReading | None:
         """Look for the newest job whose name ends with the token of this attempt, or of any attempt at the job.
@@ -172,7 +172,7 @@ class Ipp:
             PrinterUnreachableError: no answer, or not now.
             PrinterBusyError: likewise; the printer said so.
         """
-        lists = (self._list_jobs(which, requesting_user(job)) for which in ("not-completed", "completed"))
+        lists = (self._list_jobs(which, requesting_user(job.user)) for which in ("not-completed", "completed"))
         named = (
             listed
             for listed in itertools.chain.from_iterable(lists)
@@ -196,7 +196,7 @@ class Ipp:
     def _create_and_send(self, job: Job, file: BinaryIO, journal: Journal) -> JobReading:
         device_job_id = self._create(job)
         last = attribute("last-document", Tag.BOOLEAN, True)
-        send = (job_id(device_job_id), requesting_user(job), document_format(job), last)
+        send = (job_id(device_job_id), requesting_user(job.user), document_format(job), last)
         try:
             journal.created(device_job_id)
             request = self._request(Operation.SEND_DOCUMENT, self._groups(send))
@@ -204,7 +204,7 @@ class Ipp:
         except OutcomeUnknownError:
             raise
         except AgentError:
-            self._clean_up(device_job_id)
+            self._clean_up(device_job_id, job.user)
             raise
         reading = parse_job(answer.group(GroupTag.JOB))
         return replace(reading, state=reading.state or JobState.PENDING, device_job_id=device_job_id)
@@ -222,7 +222,7 @@ class Ipp:
             raise PrinterRejectedError("the printer made a job and gave it no id")
         ignored = ", ".join(sorted(refused_names(answer) & job.options.requested()))
         if ignored and job.fidelity == "strict":
-            self._clean_up(device_job_id)
+            self._clean_up(device_job_id, job.user)
             raise PrinterRejectedError(f"the printer ignores {ignored}", reason="unsupported-attributes-or-values")
         return device_job_id
 
@@ -249,9 +249,9 @@ class Ipp:
             raise OutcomeUnknownError("the printer took the document before it can have had all of it")
         return answer
 
-    def _clean_up(self, device_job_id: str) -> None:
+    def _clean_up(self, device_job_id: str, user: str | None) -> None:
         """Cancel a job that will get no document, so that it doesn't hold up the printer."""
-        request = self._request(Operation.CANCEL_JOB, self._groups((job_id(device_job_id),)))
+        request = self._request(Operation.CANCEL_JOB, self._groups((job_id(device_job_id), requesting_user(user))))
         try:
             raise_for_status(self._post(encode_message(request), timeout_seconds=CLEAN_UP_SECONDS))
         except (PrinterError, NotFoundError, TransportError) as exc:
@@ -259,7 +259,7 @@ class Ipp:
 
     def _job_groups(self, job: Job, *more: Attribute) -> tuple[Group, ...]:
         fidelity = attribute("ipp-attribute-fidelity", Tag.BOOLEAN, job.fidelity == "strict")
-        operation = (requesting_user(job), job_name(job), fidelity, *more)
+        operation = (requesting_user(job.user), job_name(job), fidelity, *more)
         wanted = job_attributes(job.options)
         if self._takes_priority and job.priority != DEFAULT_PRIORITY:
             wanted = (*wanted, attribute("job-priority", Tag.INTEGER, job.priority))

@@ -195,9 +195,9 @@ def job_name(job: Job) -> Attribute:
     return attribute("job-name", Tag.NAME, f"{name} {job.attempt_token}")
 
 
-def requesting_user(job: Job) -> Attribute:
-    """Write whose job it is."""
-    return attribute("requesting-user-name", Tag.NAME, _cut(job.user or "", LONGEST_NAME) or ANONYMOUS)
+def requesting_user(user: str | None) -> Attribute:
+    """Write whose job it is: many queues let nobody else cancel it, or read its name."""
+    return attribute("requesting-user-name", Tag.NAME, _cut(user or "", LONGEST_NAME) or ANONYMOUS)
 
 
 def document_format(job: Job) -> Attribute:

@@ -99,7 +99,7 @@ class Raw:
                 return self._print_wrapped(job, file, sock, journal)
             return self._print_bare(job, file, sock, journal)
 
-    def read_job(self, device_job_id: str) -> JobReading:
+    def read_job(self, device_job_id: str, *, user: str | None = None) -> JobReading:  # noqa: ARG002 - as PrintTarget
         """Say what the printer has told of a job since it was sent.
 
         Raises:
@@ -107,7 +107,7 @@ class Raw:
         """
         return self._channels.read(device_job_id)
 
-    def cancel_job(self, device_job_id: str) -> None:
+    def cancel_job(self, device_job_id: str, *, user: str | None = None) -> None:  # noqa: ARG002 - as PrintTarget
         """Say that it can't be called back.
 
         Raises:

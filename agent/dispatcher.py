@@ -40,8 +40,11 @@ IDLE_SECONDS = 5.0
 UNSETTLED_SECONDS = 1.0
 OVERTAKEN_EVERY = 8
 """At every so many tries a job of a printer that answers is put behind the next one."""
-UNPROVEN_SENDERS = 8
-"""How many threads may send to printers of which nobody knows that they answer: each may hang for half a minute."""
+UNSURE_SENDERS = 8
+"""How many threads may be with printers that may keep them: those of which nobody knows that they answer, each for half
+a minute, those that stand still, and those that have been sent to for long, each until its upload's own limit."""
+
+LONG_SEND_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,14 @@ class Pause:
 
     until: float
     failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """What a thread is busy with: a printer, since a monotonic moment."""
+
+    printer_id: str
+    since: float
 
 
 class Dispatcher:
@@ -65,6 +76,7 @@ class Dispatcher:
         paused: gives the ids of the printers that people have paused.
         beat: tells the watchdog that the calling thread is alive in a long transfer.
         online: gives the ids of the printers that have answered lately.
+        stopped: gives the ids of the printers that stand still, and may stop reading in the midst of a document.
         monotonic: seconds that never jump.
     """
 
@@ -77,6 +89,7 @@ class Dispatcher:
         paused: Callable[[], Collection[str]],
         beat: Callable[[], None],
         online: Callable[[], Collection[str]] = tuple,
+        stopped: Callable[[], Collection[str]] = tuple,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._attempts = attempts
@@ -84,6 +97,7 @@ class Dispatcher:
         self._paused = paused
         self._beat = beat
         self._online = online
+        self._stopped = stopped
         self._monotonic = monotonic
         self._settlements = Settlements()
         self._follower = Follower(
@@ -93,7 +107,7 @@ class Dispatcher:
         self._claiming = threading.Lock()
         self._pauses: dict[str, Pause] = {}
         self._proven: set[str] = set()
-        self._sending_to: set[str] = set()
+        self._sends: dict[int, Send] = {}
         self._nothing_since = -1
         self._claim_again_at = 0.0
         self.on_work: Callable[[], None] = lambda: None
@@ -117,7 +131,7 @@ class Dispatcher:
                 self._send(job)
             finally:
                 with self._lock:
-                    self._sending_to.discard(job.printer_id)
+                    del self._sends[threading.get_ident()]
             return 0.0
         idle = self._idle_seconds()
         return idle if is_settled else min(idle, UNSETTLED_SECONDS)
@@ -141,7 +155,7 @@ class Dispatcher:
             job = self._attempts.claim([*left_alone, *self._paused()], only=self._only())
             if job is not None:
                 with self._lock:
-                    self._sending_to.add(job.printer_id)
+                    self._sends[threading.get_ident()] = Send(job.printer_id, now)
         if job is None:
             seconds = self._attempts.seconds_to_next()
             with self._lock:
@@ -153,14 +167,15 @@ class Dispatcher:
         return job
 
     def _only(self) -> frozenset[str] | None:
-        """Give the printers that surely answer, where enough threads send to others; None where any may be next."""
-        if len(self._sending_to) < UNPROVEN_SENDERS:
+        """Give the printers that surely take a job, where enough threads are with others; else None."""
+        if len(self._sends) < UNSURE_SENDERS:
             return None
-        online = frozenset(self._online())
+        online, stopped = frozenset(self._online()), frozenset(self._stopped())
+        long_ago = self._monotonic() - LONG_SEND_SECONDS
         with self._lock:
-            answering = (online | self._proven) - self._pauses.keys()
-            unproven = len(self._sending_to - answering)
-        return answering if unproven >= UNPROVEN_SENDERS else None
+            sure = (online | self._proven) - self._pauses.keys() - stopped
+            unsure = sum(send.since < long_ago or send.printer_id not in sure for send in self._sends.values())
+        return sure if unsure >= UNSURE_SENDERS else None
 
     def _call_others(self, job: Job) -> None:
         """Wake a thread for another printer's jobs; a disk that can't tell of any keeps this job from nothing."""

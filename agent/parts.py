@@ -39,7 +39,7 @@ from agent.inbox import Inbox
 from agent.intake import Intake, print_topics
 from agent.loop import beat
 from agent.mdns import Browser
-from agent.model import Identity, Printer, utc_now
+from agent.model import Identity, Printer, PrinterState, utc_now
 from agent.mqtt import BrokerSession
 from agent.networks import attached_subnets, covers_loopback, mdns_interfaces
 from agent.operations import Operations
@@ -126,6 +126,9 @@ class Parts:
             paused=self._left_alone,
             beat=beat,
             online=lambda: [printer.id for printer in self.registry.printers() if printer.online],
+            stopped=lambda: [
+                printer.id for printer in self.registry.printers() if printer.status.state is PrinterState.STOPPED
+            ],
         )
         self.registry.on_online = self.dispatcher.printer_is_back
         self.status.on_stranger = self._displace

@@ -35,6 +35,7 @@ class Bench:
     capabilities: Capabilities = field(default_factory=Capabilities)
     paused: set[str] = field(default_factory=set)
     online: set[str] = field(default_factory=set)
+    stopped: set[str] = field(default_factory=set)
     beat: Callable[[], None] = nothing
 
     def __post_init__(self) -> None:
@@ -45,6 +46,7 @@ class Bench:
             paused=lambda: self.paused,
             beat=self.beat,
             online=lambda: self.online,
+            stopped=lambda: self.stopped,
             monotonic=lambda: self.clock().timestamp(),
         )
         self.dispatcher.open()

@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
+import pytest
+
+from agent.dispatcher import LONG_SEND_SECONDS, UNSURE_SENDERS
 from agent.drivers.ipp import Ipp
 from agent.errors import PrinterUnreachableError
 from agent.follower import MOST_IN_TROUBLE
@@ -61,6 +64,38 @@ def test_many_printers_that_hang_in_connect_delay_none_that_answers(tmp_path: Pa
         with stepping(bench):
             wait_until(lambda: len(good.printed) == 20)
             assert any(not job.attempts for job in parts.spool.jobs() if job.printer_id != "good")
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_printers_that_stop_reading_in_the_midst_of_documents_hold_half_of_the_threads(
+    tmp_path: Path, clock: FakeClock, is_known: bool
+) -> None:
+    """Out of paper, whether they are known to stand still or have only been sent to for long: the good one prints."""
+    paper, good = threading.Event(), PretendedPrinter(answer=JobState.COMPLETED)
+
+    def wait_for_paper() -> None:
+        paper.wait(DEADLINE_SECONDS)
+
+    with opened(tmp_path / "state", clock) as parts:
+        stuck = {f"stuck-{number}": PretendedPrinter() for number in range(DEAD if is_known else UNSURE_SENDERS)}
+        for printer in stuck.values():
+            printer.at_stage["sending"] = wait_for_paper
+        bench = Bench(parts, clock, {**stuck, "good": good}, online={*stuck, "good"})
+        bench.stopped |= stuck.keys() if is_known else set()
+        for name in stuck:
+            parts.accept(Ticket(printer=name, priority=90))
+        with stepping(bench):
+            wait_until(lambda: sum(printer.tries for printer in stuck.values()) >= UNSURE_SENDERS)
+            clock.advance(LONG_SEND_SECONDS + 1)
+            late = {f"late-{number}": PretendedPrinter() for number in range(DEAD)}
+            bench.targets |= late
+            for name in late:
+                parts.accept(Ticket(printer=name, priority=90))
+            parts.accept(Ticket(printer="good"))
+            wait_until(lambda: len(good.printed) == 1)
+            tries = sum(printer.tries for printer in (*stuck.values(), *late.values()))
+            paper.set()
+        assert tries <= UNSURE_SENDERS
 
 
 class Dark(PretendedPrinter):

@@ -15,7 +15,7 @@ from agent.model import JobReading, JobState, Ticket
 from agent.outage import Consequence
 from tests.conftest import FakeClock
 from tests.fetch_parts import FetchBench
-from tests.spool_parts import PDF, Parts, after_kill, begin, claimed, in_doubt, opened, told
+from tests.spool_parts import PDF, Parts, after_kill, begin, claimed, opened, told
 
 HOUR, DAY = 3600, 86_400
 HELD = (JobState.PENDING_HELD, ("agent-held-after-outage",))
@@ -207,7 +207,8 @@ def test_a_clock_that_nobody_sets_has_the_queue_held_not_dropped(box: Box) -> No
 def test_a_job_that_may_have_been_sent_is_its_printers_to_tell_of(box: Box) -> None:
     """An outage neither drops it nor has it sent again."""
     with box.agent() as parts:
-        in_doubt(parts)
+        parts.accept(Ticket(printer="p", id="doubtful"))
+        begin(parts)
     box.pass_time(7 * DAY)
     with box.agent(after_outage="drop") as parts:
         assert state_of(parts, "doubtful") == (JobState.PROCESSING, ("job-outgoing",))

@@ -19,7 +19,6 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from agent.drivers.hp_rest_message import parse_device_id, parse_job, parse_jobs, parse_reading
 from agent.errors import (
-    AnswerLostError,
     ConflictError,
     NotFoundError,
     OutcomeUnknownError,
@@ -207,11 +206,9 @@ class HpRest:
                 limit_bytes=ANSWER_LIMIT_BYTES,
                 timeout_seconds=PRINT_ANSWER_SECONDS,
             )
-        except AnswerLostError as exc:
+        except TransportError as exc:
             kind = OutcomeUnknownError if document.has_started else PrinterUnreachableError
             raise kind(str(exc)) from exc
-        except TransportError as exc:
-            raise PrinterUnreachableError(str(exc)) from exc
 
 
 def _open(path: Path) -> BinaryIO:

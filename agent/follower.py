@@ -7,8 +7,7 @@ late word settles it, unless a person is faster.
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -22,17 +21,15 @@ from agent.errors import (
     PrinterRejectedError,
     PrinterUnreachableError,
 )
+from agent.followed import FIRST_ASK_SECONDS, Followed, FollowedJobs, next_ask_seconds
 from agent.loop import backoff
 from agent.model import Job, JobReading, JobState, Printer
-from agent.reconcile import Stage, Verdict, is_anothers, judge
+from agent.reconcile import Verdict, is_anothers, judge
 from agent.settlement import Settlements
 from agent.spool_attempts import Attempts, UnderWay
 
 log = logging.getLogger(__name__)
 
-FIRST_ASK_SECONDS = 0.05
-QUICK_ASK_SECONDS = 2.0
-LONGEST_ASK_SECONDS = 5.0
 UNREACHABLE_CEILING_SECONDS = 30.0
 LOOK_SECONDS = 10.0
 """How long a job that nobody has named is looked for by its name: the printer may list it a little later."""
@@ -45,9 +42,6 @@ CAUSES = {
     Verdict.UNKNOWN: "the printer can't tell what came of it",
 }
 """Why a person must look."""
-
-MOST_IN_TROUBLE = 4
-"""How many threads may ask printers that did not answer the last time: each may hang for half a minute."""
 
 REFUSALS = (NotFoundError, ConflictError, PrinterRejectedError, PrinterProtocolError, PrinterBusyError)
 
@@ -77,43 +71,6 @@ class Targets:
             raise PrinterUnreachableError(str(exc)) from exc
 
 
-@dataclass(frozen=True, slots=True)
-class Followed:
-    """A job that its printer is asked about; moments are monotonic.
-
-    `stage` is how far its document has come; `is_cancelled` where the printer was told of a person's cancel;
-    `is_hurried` where that was tried at once, and a printer that was off then is not hurried again; `ends_at` when it
-    is given up to look for it, or to ask about it while it is held.
-    """
-
-    job: Job
-    stage: Stage
-    due_at: float
-    pause_seconds: float = FIRST_ASK_SECONDS
-    failures: int = 0
-    is_cancelled: bool = False
-    is_hurried: bool = False
-    is_held: bool = False
-    ends_at: float = 0.0
-
-    @property
-    def device_job_id(self) -> str:
-        """The printer's id for it."""
-        return self.job.device_job_id or ""
-
-    @property
-    def is_in_trouble(self) -> bool:
-        """Whether its printer may well not answer."""
-        return self.is_held or self.failures > 0
-
-
-def next_ask_seconds(pause_seconds: float) -> float:
-    """Give the pause after `pause_seconds`: it grows fast to 2 s and slowly to 5 s."""
-    if pause_seconds < QUICK_ASK_SECONDS:
-        return min(1.5 * pause_seconds, QUICK_ASK_SECONDS)
-    return min(1.05 * pause_seconds, LONGEST_ASK_SECONDS)
-
-
 def tell_cancel(target: PrintTarget, followed: Followed) -> None:
     """Have a printer cancel a job; that it can't any more shows when it is asked about the job."""
     try:
@@ -132,15 +89,15 @@ class Follower:
         self._targets = targets
         self._settlements = settlements
         self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._followed: dict[str, Followed] = {}
-        self._in_trouble = 0
+        self._followed = FollowedJobs()
         self._seen_changes = -1
 
     def follow(self, under_way: UnderWay) -> None:
         """Begin to ask about a job."""
         now = self._monotonic()
-        self._put_back(Followed(under_way.job, under_way.stage, now + FIRST_ASK_SECONDS, ends_at=now + LOOK_SECONDS))
+        self._followed.put(
+            Followed(under_way.job, under_way.stage, now + FIRST_ASK_SECONDS, ends_at=now + LOOK_SECONDS)
+        )
 
     def follow_held(self, under_way: UnderWay) -> None:
         """Begin to ask about a job of unknown outcome that is held."""
@@ -148,62 +105,34 @@ class Follower:
         held = Followed(under_way.job, under_way.stage, now, is_held=True, ends_at=now + LATE_WORD_SECONDS)
         self._ask_rarely(replace(held, pause_seconds=FIRST_LATE_ASK_SECONDS))
 
-    def hurry(self, printer_id: str) -> None:
-        """Ask now about the jobs of a printer."""
-        with self._lock:
-            for job_id, followed in self._followed.items():
-                if followed.job.printer_id == printer_id:
-                    self._followed[job_id] = replace(followed, due_at=0.0)
-
     def ask_next(self) -> bool:
         """Ask about one job that is due; False where none is."""
         self._hurry_cancelled()
-        followed = self._take_due()
+        followed = self._followed.take_due(self._monotonic())
         if followed is None:
             return False
         try:
             self._ask_about(followed)
         finally:
-            with self._lock:
-                self._in_trouble -= followed.is_in_trouble
+            self._followed.done_with(followed)
         return True
 
     def seconds_to_next(self) -> float | None:
         """Say when the next job is due; None where none is followed that may be asked about now."""
-        with self._lock:
-            due_at = min((followed.due_at for followed in self._askable()), default=None)
+        due_at = self._followed.next_due_at()
         return None if due_at is None else max(0.0, due_at - self._monotonic())
 
-    def _askable(self) -> Iterator[Followed]:
-        """Give those that may be asked about: enough threads may hang already on printers that don't answer."""
-        is_enough = self._in_trouble >= MOST_IN_TROUBLE
-        return (followed for followed in self._followed.values() if not (is_enough and followed.is_in_trouble))
-
-    def _take_due(self) -> Followed | None:
-        now = self._monotonic()
-        with self._lock:
-            first = min(self._askable(), key=lambda followed: followed.due_at, default=None)
-            if first is None or first.due_at > now:
-                return None
-            self._in_trouble += first.is_in_trouble
-            return self._followed.pop(first.job.id)
-
-    def _put_back(self, followed: Followed) -> None:
-        with self._lock:
-            self._followed[followed.job.id] = followed
+    def hurry(self, printer_id: str) -> None:
+        """Ask now about the jobs of a printer."""
+        self._followed.hurry_printer(printer_id)
 
     def _hurry_cancelled(self) -> None:
         changes = self._attempts.changes
         if changes == self._seen_changes or not self._followed:
             return
-        with self._lock:
-            held = [job_id for job_id, followed in self._followed.items() if followed.is_held]
-        wanted = self._attempts.cancel_requests() | self._attempts.canceled_among(held)
-        with self._lock:
-            self._seen_changes = changes
-            for job_id, followed in self._followed.items():
-                if job_id in wanted and not followed.is_hurried:
-                    self._followed[job_id] = replace(followed, due_at=0.0, is_hurried=True)
+        wanted = self._attempts.cancel_requests() | self._attempts.canceled_among(self._followed.held())
+        self._seen_changes = changes
+        self._followed.hurry_cancelled(wanted)
 
     def _ask_about(self, followed: Followed) -> None:
         if followed.is_held:
@@ -232,7 +161,7 @@ class Follower:
             if not wants_cancel:
                 raise
             self._attempts.end_canceled(
-                followed.job.id, f"the printer could not be told, pages of it may come out: {exc}"
+                followed.job.id, f"the printer could not be told: {exc}; pages of it may come out"
             )
             return
         self._believe(followed, target, reading)
@@ -288,7 +217,7 @@ class Follower:
             return
         due_at = self._monotonic() + followed.pause_seconds
         pause = next_ask_seconds(followed.pause_seconds)
-        self._put_back(replace(followed, job=job, due_at=due_at, pause_seconds=pause, failures=0))
+        self._followed.put(replace(followed, job=job, due_at=due_at, pause_seconds=pause, failures=0))
 
     def _ask_later(self, followed: Followed, exc: Exception) -> None:
         job, failures = followed.job, followed.failures + 1
@@ -296,7 +225,7 @@ class Follower:
             unexpected = None if isinstance(exc, AgentError) else exc
             log.warning("job %s: %s can't be asked: %s", job.id, job.printer_id, exc, exc_info=unexpected)
         due_at = self._monotonic() + backoff(failures, ceiling=UNREACHABLE_CEILING_SECONDS)
-        self._put_back(replace(followed, failures=failures, due_at=due_at, pause_seconds=FIRST_ASK_SECONDS))
+        self._followed.put(replace(followed, failures=failures, due_at=due_at, pause_seconds=FIRST_ASK_SECONDS))
         if failures == 1 and isinstance(exc, PrinterUnreachableError):
             self._settlements.settle(partial(self._attempts.unreachable, job.id))
 
@@ -304,9 +233,8 @@ class Follower:
         due_at = self._monotonic() + held.pause_seconds
         if due_at < held.ends_at:
             pause = min(2 * held.pause_seconds, LATE_ASK_CEILING_SECONDS)
-            with self._lock:
-                # a person may have had it reprinted meanwhile, and then that attempt is followed
-                self._followed.setdefault(held.job.id, replace(held, due_at=due_at, pause_seconds=pause))
+            # a person may have had it reprinted meanwhile, and then that attempt is followed
+            self._followed.put_where_none_is(replace(held, due_at=due_at, pause_seconds=pause))
 
     def _settle_absent(self, followed: Followed, exc: NotFoundError) -> None:
         """Settle what is about a job that the printer doesn't know, which proves nothing."""

@@ -14,7 +14,7 @@ import pytest
 from agent.dispatcher import LONG_SEND_SECONDS, UNSURE_SENDERS
 from agent.drivers.ipp import Ipp
 from agent.errors import PrinterUnreachableError
-from agent.follower import MOST_IN_TROUBLE
+from agent.followed import MOST_IN_TROUBLE
 from agent.http import HttpClient
 from agent.model import JobReading, JobState, Ticket
 from tests.conftest import FakeClock

@@ -188,6 +188,7 @@ def test_a_job_is_cancelled_also_with_the_printer_gone(bench: Bench, printer: Pr
     bench.run()
     assert bench.outcome()[0] is JobState.CANCELED
     assert "could not be told" in bench.job().message
+    assert "pages of it may come out" in bench.job().message
 
 
 def test_a_cancel_that_comes_too_late_leaves_the_truth(bench: Bench, printer: PretendedPrinter) -> None:

@@ -63,6 +63,7 @@ PURE = (
         "drivers/pjl_status.py",
         "drivers/printer_mib.py",
         "fetch_policy.py",
+        "followed.py",
         "mdns_service.py",
         "mqtt_publish.py",
         "printer_facts.py",

@@ -260,7 +260,8 @@ class Follower:
             )
 
     def _settle_untold(self, followed: Followed, message: str) -> None:
-        if followed.stage == "sent":
+        stands_still = followed.job.state is JobState.PROCESSING_STOPPED
+        if followed.stage == "sent" and not stands_still:
             self._attempts.record(followed.job.id, JobReading(state=None))
         elif followed.stage == "refused":
             self._send_again(followed)

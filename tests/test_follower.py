@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent.errors import (
+    PrinterRejectedError,
     SpoolFullError,
 )
 from agent.model import Job, JobState
@@ -177,6 +178,19 @@ def test_a_job_that_prints_is_cancelled_on_the_printer(bench: Bench, printer: Pr
     bench.parts.spool.cancel(bench.job().id)
     bench.run(seconds=1)
     assert (printer.cancelled, bench.outcome()) == (["101"], (JobState.CANCELED, ("job-canceled-by-user",)))
+
+
+def test_a_job_that_stood_still_is_not_called_completed_because_its_printer_says_no_more(
+    bench: Bench, printer: PretendedPrinter
+) -> None:
+    """A login that is asked for all at once is no word on the paper that was out."""
+    bench.parts.accept()
+    bench.run()
+    printer.say("101", JobState.PROCESSING_STOPPED, "media-empty")
+    bench.run(seconds=5)
+    printer.refusal = PrinterRejectedError("the printer asks for a login")
+    bench.run(seconds=10)
+    assert bench.outcome() == (JobState.PENDING_HELD, ("agent-outcome-unknown",))
 
 
 def test_a_job_is_cancelled_also_with_the_printer_gone(bench: Bench, printer: PretendedPrinter) -> None:

@@ -27,4 +27,5 @@ def matches(pin: str, kept: bytes) -> bool:
 
 
 def _scrypt(pin: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(pin.encode(), salt=salt, n=COST, r=BLOCK, p=1, dklen=32)
+    # half a surrogate pair, which JSON can bring, is as wrong as any other PIN
+    return hashlib.scrypt(pin.encode(errors="surrogatepass"), salt=salt, n=COST, r=BLOCK, p=1, dklen=32)

@@ -37,6 +37,10 @@ class Settlements:
         """Try what waits once more; False while something still waits."""
         with self._lock:
             writes, self._waiting = self._waiting, []
-        for write in writes:
-            self.settle(write)
+        try:
+            while writes:
+                self.settle(writes.pop(0))
+        finally:  # one that fails otherwise than by the disk takes none of the others with it
+            with self._lock:
+                self._waiting += writes
         return not self._waiting

@@ -79,6 +79,13 @@ def test_a_job_with_a_pin_really_holds(parts: Parts) -> None:
     assert parts.spool.release(job.id, pin="73519").state is JobState.PENDING
 
 
+def test_a_pin_that_is_no_text_in_any_encoding_is_a_wrong_one(parts: Parts) -> None:
+    """JSON can bring half a surrogate pair."""
+    job_id = parts.accept(Ticket(printer="p", pin="73519")).job.id
+    with pytest.raises(RefusedError, match="wrong PIN"):
+        parts.spool.release(job_id, pin="\ud800")
+
+
 def test_five_wrong_pins_lock_a_job_for_a_while(parts: Parts, clock: FakeClock) -> None:
     """Even the right PIN is refused then, also after a restart, until five minutes have passed."""
     job_id = parts.accept(Ticket(printer="p", pin="73519")).job.id

@@ -92,12 +92,13 @@ class Registry:
 
         Several printers may share a host, on loopback or behind a print server; there an endpoint is a place.
         """
-        here = [printer for printer in self.printers() if _is_at(printer, host, uris)]
+        printers = self.printers()
+        here = [printer for printer in printers if _is_at(printer, host, uris)]
         surely = (printer for printer in here if is_surely_one(printer.identity, identity))
         if found := next(surely, None):
             return found  # of a thousand printers that a sweep sees again, hardly one is compared with all the others
-        likeness = {printer.id: compare(printer.identity, identity) for printer in self.printers()}
-        same = [printer for printer in self.printers() if likeness[printer.id] is Likeness.SAME]
+        likeness = {printer.id: compare(printer.identity, identity) for printer in printers}
+        same = [printer for printer in printers if likeness[printer.id] is Likeness.SAME]
         there = (printer for printer in here if likeness[printer.id] is Likeness.UNKNOWN)
         # several may have one UUID: the one that is here, else the one that more speaks for
         best = max(same, key=lambda it: (_is_at(it, host, uris), is_surely_one(it.identity, identity)), default=None)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -355,3 +357,22 @@ def test_a_printer_that_comes_back_is_told_to_whoever_waits_for_it(bench: Bench)
     bench.registry.update(printer.id, lambda known: replace(known, online=False))
     bench.registry.update(printer.id, lambda known: replace(known, online=True))
     assert back[-1] == printer.id
+
+
+def test_printers_are_recognised_while_others_are_entered(tmp_path: Path, clock: FakeClock) -> None:
+    """Two threads look at what a sweep has found; who looks sees the printers of one moment."""
+    bench = Bench(tmp_path / "agent.db", clock)
+    uuids = [f"{number:08x}-0b0a-4908-8706-050403020100" for number in range(1, 101)]
+    switching = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(1) as other_thread:
+            entered = [
+                other_thread.submit(bench.registry.merge, bench.found(f"{uuid[:8]}.test", uuid)) for uuid in uuids
+            ]
+            while bench.registry.recognise(Identity(uuid=uuids[-1]), "elsewhere.test") is None:
+                assert not entered[-1].done() or bench.registry.recognise(Identity(uuid=uuids[-1]), "elsewhere.test")
+    finally:
+        sys.setswitchinterval(switching)
+    assert len({future.result().id for future in entered}) == len(uuids)
+    bench.store.close()

@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -312,6 +312,23 @@ def test_a_sweep_finds_a_printer_that_is_slower_than_the_time_limit(client: Snmp
     with serving(printer_cells(), reply=slowly) as agent:
         (found,) = client.sweep([HOST], port=agent.port)
     assert found.identity.serial == "SN0001"
+
+
+def test_a_sweep_finds_all_that_have_answered_however_long_it_takes_to_look_at_them() -> None:
+    """Eight answer at once, and each takes longer to tell the rest than there is time to wait for answers."""
+
+    def slow_to_tell_the_rest(request: Message, cells: Cells) -> bytes | None:
+        if tuple(name for name, _ in request.varbinds) != tuple(mib.IDENTITY_NAMES):
+            time.sleep(0.2)
+        return answer(request, cells)
+
+    with ExitStack() as agents, running(SnmpClient(timeout_seconds=0.3, retries=0, version="2c")) as client:
+        port, hosts = 0, [f"127.7.3.{number}" for number in range(1, 9)]
+        for host in hosts:
+            agent = serving(printer_cells(f"SN-{host}"), host=host, port=port, reply=slow_to_tell_the_rest)
+            port = agents.enter_context(agent).port
+        found = client.sweep(hosts, port=port)
+    assert [sighting.host for sighting in found] == hosts
 
 
 # One printer's status

@@ -81,10 +81,11 @@ class Sweep:
             )
 
     def _listen(self, seconds: float) -> None:
+        """Wait for answers; what has come is taken also when the time is over, however long the taking takes."""
         deadline = time.monotonic() + seconds
-        while self._asked and (left := deadline - time.monotonic()) > 0:
+        while self._asked:
             try:
-                address, answer = self._arrivals.get(timeout=left)
+                address, answer = self._arrivals.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 return
             self._take(address, answer)

@@ -21,7 +21,7 @@ KEPT_BACK_PAUSE_SECONDS = 2.0
 
 OVERDUE = """
     SELECT * FROM jobs WHERE state <= 4 AND stage IN ('incoming', 'received')
-    AND (expires_at <= :at OR received_at <= :oldest AND NOT is_undated) ORDER BY +seq"""
+    AND (expires_at <= :at OR coalesce(waits_since, received_at) <= :oldest AND NOT is_undated) ORDER BY +seq"""
 """The + has SQLite look at the jobs that wait, not at all that ever ended."""
 FORGETTABLE = "SELECT * FROM jobs WHERE updated_at <= :oldest AND state >= 7 ORDER BY updated_at, seq"
 UNDATED = "SELECT 1 FROM jobs WHERE is_undated AND state <= 4 LIMIT 1"
@@ -30,7 +30,9 @@ DATE = """
         expires_at = min(coalesce(expires_at, :at + undated_seconds), coalesce(:at + undated_seconds, expires_at))
     WHERE is_undated AND state <= 4"""
 SET_BACK = """
-    UPDATE jobs SET received_at = min(received_at, :at), updated_at = min(updated_at, :at) WHERE updated_at > :at"""
+    UPDATE jobs SET received_at = min(received_at, :at), waits_since = min(waits_since, :at),
+        updated_at = min(updated_at, :at)
+    WHERE updated_at > :at"""
 
 
 class Ages:

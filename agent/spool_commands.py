@@ -57,7 +57,7 @@ def confirm(table: JobTable, job_id: str, *, attempts: int) -> Job:
 
 
 def reprint(table: JobTable, job_id: str, *, attempts: int) -> Job:
-    """Take a person's word that a job of unknown outcome was not printed, and send it again."""
+    """Take a person's word that a job of unknown outcome was not printed, and send it again, however old it is."""
     with table.edit(job_id) as row:
         _check_unknown(row, attempts)
         return table.change(
@@ -68,6 +68,8 @@ def reprint(table: JobTable, job_id: str, *, attempts: int) -> Job:
             stage="received",
             device_job_id=None,
             resends=0,
+            expires_at=None,
+            waits_since=max(table.now(), row["received_at"]),
         )
 
 

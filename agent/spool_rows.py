@@ -94,6 +94,7 @@ SCHEMA = (
         BEGIN DELETE FROM incoming WHERE seq = NEW.seq; END""",
     "CREATE INDEX jobs_tried ON jobs (next_attempt_at) WHERE state = 3 AND next_attempt_at > 0",
     "UPDATE jobs SET cancel_wanted = 0 WHERE cancel_wanted AND state >= 7",
+    "ALTER TABLE jobs ADD COLUMN waits_since REAL",
 )
 
 INSERT = """
@@ -111,7 +112,8 @@ UPDATE = """
         impressions_completed = :impressions_completed, ignored_options = :ignored_options,
         cancel_wanted = :cancel_wanted, file = :file, size = :size, format = :format, resends = :resends,
         updated_at = :updated_at, pin_tries = :pin_tries, pin_locked_until = :pin_locked_until,
-        response_topic = :response_topic, correlation_data = :correlation_data
+        response_topic = :response_topic, correlation_data = :correlation_data,
+        expires_at = :expires_at, waits_since = :waits_since
     WHERE seq = :seq
     RETURNING *"""
 

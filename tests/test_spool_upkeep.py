@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.config_schema import DAY
 from agent.model import JobReading, JobState, Ticket
 from tests.conftest import FakeClock
 from tests.dispatch_parts import Bench
@@ -213,6 +214,21 @@ def test_a_week_offline_is_not_a_week_of_paper(state: Path, clock: FakeClock) ->
         parts.accept(Ticket(printer="p", hold=True))
         clock.advance(3601)
         assert (parts.spool.expire(), parts.spool.depth()) == (2, 1)
+
+
+def test_a_reprint_has_all_its_time_from_the_persons_word_on(parts: Parts, clock: FakeClock) -> None:
+    """It was in doubt past both of its ends; whoever wants it sent again now wants it printed."""
+    parts.accept(Ticket(printer="p", id="a", expires_in=60))
+    job = parts.spool.attempts.hold_unknown(begin(parts).id, "no answer")
+    clock.advance(3 * DAY)
+    parts.spool.expire()
+    assert parts.spool.get("a").state == JobState.PENDING_HELD
+    reprinted = parts.spool.reprint("a", attempts=job.attempts)
+    parts.spool.expire()
+    assert (reprinted.expires_at, parts.spool.get("a").state) == (None, JobState.PENDING)
+    clock.advance(2 * DAY)
+    parts.spool.expire()
+    assert parts.spool.get("a").state_reasons == ("agent-expired",)
 
 
 def test_nothing_is_judged_while_the_clock_is_behind(parts: Parts, clock: FakeClock) -> None:

@@ -1,13 +1,18 @@
-"""What many tests share: the recordings of real printers, and a clock that a test moves by hand."""
+"""What many tests share: recordings of real printers, a clock moved by hand, a broker, who publishes, and a press."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+
+from agent.simulator.printer import PrinterOptions, SimulatedPrinter
+from tests.mosquitto import Mosquitto
+from tests.mqtt_user import MqttUser, broker_options
 
 RECORDINGS = Path(
     os.environ.get("PRINTOS_AGENT_RECORDINGS", Path(__file__).parents[1].parent / "shared" / "recordings")
@@ -49,3 +54,26 @@ class FakeClock:
 def clock() -> FakeClock:
     """Give a clock that starts at 2026-01-02T03:04:05Z."""
     return FakeClock()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    """Give a broker that keeps what it has for whoever is away, but nothing over its own restart."""
+    with Mosquitto(tmp_path / "broker") as it:
+        yield it
+
+
+@pytest.fixture
+def user(broker: Mosquitto) -> Iterator[MqttUser]:
+    """Give who publishes to an agent of the usual name and listens to it."""
+    with MqttUser(broker_options(broker.port), "printos/site-7") as it:
+        yield it
+
+
+@pytest.fixture
+def press() -> Iterator[SimulatedPrinter]:
+    """Give a printer that tells what becomes of its jobs."""
+    printer = SimulatedPrinter(PrinterOptions(kind="hp-rest", seconds_per_page=0.01))
+    printer.start()
+    yield printer
+    printer.stop()

@@ -31,6 +31,7 @@ from agent.drivers.cdm_message import (
     parse_supplies,
     parse_system_status,
 )
+from agent.drivers.embedded_web import EmbeddedWeb
 from agent.errors import PrinterProtocolError, PrinterRejectedError
 from agent.http import HttpClient
 from agent.model import Identity, PrinterState
@@ -67,7 +68,7 @@ def tank() -> Iterator[WebPrinter]:
 def driver(printer: WebPrinter, http: HttpClient, ticks: Ticks | None = None) -> Cdm:
     """Give the driver, whose clock stands still but for its own pauses."""
     ticks = ticks or Ticks()
-    return Cdm(printer.url("cdm"), http=http, clock=ticks, sleep=ticks.sleep)
+    return Cdm(EmbeddedWeb(printer.url("cdm"), http=http, clock=ticks, sleep=ticks.sleep))
 
 
 def written(**facts: Any) -> bytes:

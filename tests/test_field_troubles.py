@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,34 +13,11 @@ from agent.simulator.pdf import write_pdf
 from agent.simulator.printer import PrinterOptions, SimulatedPrinter
 from tests.ipp_parts import Notes, make_job
 from tests.mosquitto import Mosquitto, free_port
-from tests.mqtt_user import MqttUser, broker_options, pdf_ticket
+from tests.mqtt_user import MqttUser, pdf_ticket
 from tests.printerbox import ippeveprinter
 from tests.running_agent import RunningAgent
 
 PRINTED = write_pdf("In trouble", pages=2)
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    """Give a broker."""
-    with Mosquitto(tmp_path / "broker") as it:
-        yield it
-
-
-@pytest.fixture
-def user(broker: Mosquitto) -> Iterator[MqttUser]:
-    """Give who publishes and listens."""
-    with MqttUser(broker_options(broker.port), "printos/site-7") as it:
-        yield it
-
-
-@pytest.fixture
-def press() -> Iterator[SimulatedPrinter]:
-    """Give a printer that tells what becomes of its jobs."""
-    printer = SimulatedPrinter(PrinterOptions(kind="hp-rest", seconds_per_page=0.01))
-    printer.start()
-    yield printer
-    printer.stop()
 
 
 def an_agent(folder: Path, broker: Mosquitto, uri: str, version: str = "5") -> RunningAgent:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.drivers.embedded_web import GAP_SECONDS, Gaps
+from agent.drivers.embedded_web import GAP_SECONDS, EmbeddedWeb, Gaps
 from agent.drivers.ledm import TREE as TREE_PATH
 from agent.drivers.ledm import Ledm
 from agent.drivers.ledm_message import (
@@ -62,7 +62,7 @@ def laser() -> Iterator[WebPrinter]:
 def driver(printer: WebPrinter, http: HttpClient, ticks: Ticks | None = None) -> Ledm:
     """Give the driver, whose clock stands still but for its own pauses."""
     ticks = ticks or Ticks()
-    return Ledm(printer.url("ledm"), http=http, clock=ticks, sleep=ticks.sleep)
+    return Ledm(EmbeddedWeb(printer.url("ledm"), http=http, clock=ticks, sleep=ticks.sleep))
 
 
 def told(consumables: bytes, usage: bytes | None) -> list[tuple[str, float | None]]:
@@ -227,7 +227,7 @@ def test_whoever_asks_leaves_half_a_second_to_whoever_asked_before(laser: WebPri
     """What polls a printer and what examines it ask one web server, perhaps at the same moment."""
     ticks, gaps = Ticks(), Gaps()
     for _ in range(2):
-        Ledm(laser.url("ledm"), http=http, clock=ticks, sleep=ticks.sleep, gaps=gaps).read()
+        Ledm(EmbeddedWeb(laser.url("ledm"), http=http, clock=ticks, sleep=ticks.sleep, gaps=gaps)).read()
     assert ticks.slept == [0.0, *[GAP_SECONDS] * 9]
 
 
@@ -345,7 +345,7 @@ def test_a_dead_printer_costs_one_time_limit(http: HttpClient) -> None:
         url = printer.url("ledm")
     ticks = Ticks()
     with pytest.raises(PrinterUnreachableError):
-        Ledm(url, http=http, clock=ticks, sleep=ticks.sleep).read()
+        Ledm(EmbeddedWeb(url, http=http, clock=ticks, sleep=ticks.sleep)).read()
     assert len(ticks.slept) == 1
 
 

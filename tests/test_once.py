@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent.simulator.printer import PrinterOptions, SimulatedPrinter
+from agent.simulator.printer import SimulatedPrinter
 from tests.mosquitto import Mosquitto, free_port
 from tests.mqtt_user import MqttUser, broker_options, pdf_ticket
 from tests.running_agent import RunningAgent
 
 PDF = b"%PDF-1.7 a label"
 FORMS = ["5", "3.1.1"]
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    """Give a broker that keeps nothing over its own restart."""
-    with Mosquitto(tmp_path / "broker") as it:
-        yield it
-
-
-@pytest.fixture
-def user(broker: Mosquitto) -> Iterator[MqttUser]:
-    """Give who publishes and listens."""
-    with MqttUser(broker_options(broker.port), "printos/site-7") as it:
-        yield it
-
-
-@pytest.fixture
-def press() -> Iterator[SimulatedPrinter]:
-    """Give a printer that tells how its jobs end."""
-    printer = SimulatedPrinter(PrinterOptions(kind="hp-rest", seconds_per_page=0.01))
-    printer.start()
-    yield printer
-    printer.stop()
 
 
 def an_agent(folder: Path, broker: Mosquitto, version: str = "5", uri: str = "", **sections: Any) -> RunningAgent:

@@ -4,35 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.mosquitto import Mosquitto, free_port
-from tests.mqtt_user import MqttUser, broker_options, pdf_ticket
+from tests.mqtt_user import MqttUser, pdf_ticket
 from tests.running_agent import RunningAgent
 
 PDF = b"%PDF-1.7 pretended"
 HOUR = 3600
 PIN = "735190"
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    """Give a broker that keeps what it has for whoever is away."""
-    with Mosquitto(tmp_path / "broker") as it:
-        yield it
-
-
-@pytest.fixture
-def user(broker: Mosquitto) -> Iterator[MqttUser]:
-    """Give who publishes and listens."""
-    with MqttUser(broker_options(broker.port), "printos/site-7") as it:
-        yield it
 
 
 def an_agent(folder: Path, broker: Mosquitto, **sections: Any) -> RunningAgent:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import replace
 
 from agent.drivers.cdm_message import (
@@ -26,10 +24,9 @@ from agent.drivers.cdm_message import (
     parse_system_status,
     status_of,
 )
-from agent.drivers.embedded_web import Cadence, EmbeddedWeb, Gaps
+from agent.drivers.embedded_web import Cadence, EmbeddedWeb
 from agent.drivers.hp_keywords import Conditions
 from agent.errors import PrinterProtocolError
-from agent.http import HttpClient
 from agent.model import Identity, Reading
 
 SERVICES = "/cdm/servicesDiscovery"
@@ -41,25 +38,13 @@ class Cdm:
     One that has neither of the two documents of status has no CDM; everything else may be missing.
 
     Args:
-        uri: its root, such as `cdm+https://h/`.
-        http: with the printer's credentials, if it wants any.
-        clock: monotonic seconds.
-        sleep: waits so many seconds.
-        gaps: shared by all that read web servers of printers.
+        web: the printer's web server.
     """
 
     name = "cdm"
 
-    def __init__(
-        self,
-        uri: str,
-        *,
-        http: HttpClient,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-        gaps: Gaps | None = None,
-    ) -> None:
-        self._web = EmbeddedWeb(uri, http=http, clock=clock, sleep=sleep, gaps=gaps)
+    def __init__(self, web: EmbeddedWeb) -> None:
+        self._web = web
         self._cadence = Cadence()
 
     def read(self) -> Reading:

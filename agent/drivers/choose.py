@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from agent.config_schema import PrinterConfig
 from agent.drivers.cdm import Cdm
-from agent.drivers.embedded_web import Gaps
+from agent.drivers.embedded_web import EmbeddedWeb, Gaps
 from agent.drivers.hp_rest import HpRest
 from agent.drivers.ipp import Ipp
 from agent.drivers.ledm import Ledm
@@ -310,8 +310,8 @@ def build_http_target(uri: str, http: HttpClient) -> Ipp | HpRest:
 def build_http_source(uri: str, http: HttpClient, gaps: Gaps) -> StatusSource:
     """Build the driver that reads a status at such a URI, or at one of LEDM or CDM."""
     if driver_of(uri) == "ledm":
-        return Ledm(uri, http=http, gaps=gaps)
-    return Cdm(uri, http=http, gaps=gaps) if driver_of(uri) == "cdm" else build_http_target(uri, http)
+        return Ledm(EmbeddedWeb(uri, http=http, gaps=gaps))
+    return Cdm(EmbeddedWeb(uri, http=http, gaps=gaps)) if driver_of(uri) == "cdm" else build_http_target(uri, http)
 
 
 def build_snmp_driver(uri: str, client: SnmpReader) -> SnmpPrinter:

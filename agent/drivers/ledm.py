@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import replace
 
-from agent.drivers.embedded_web import Cadence, EmbeddedWeb, Gaps
+from agent.drivers.embedded_web import Cadence, EmbeddedWeb
 from agent.drivers.hp_keywords import weigh
 from agent.drivers.ledm_message import (
     CONFIG,
@@ -23,7 +21,6 @@ from agent.drivers.ledm_message import (
     supplies_of,
 )
 from agent.errors import PrinterProtocolError
-from agent.http import HttpClient
 from agent.model import Reading
 
 TREE = "/DevMgmt/DiscoveryTree.xml"
@@ -36,25 +33,13 @@ class Ledm:
     the product status must be there.
 
     Args:
-        uri: its root, such as `ledm+http://h:8080/`.
-        http: with the printer's credentials, if it wants any.
-        clock: monotonic seconds.
-        sleep: waits so many seconds.
-        gaps: shared by all that read web servers of printers.
+        web: the printer's web server.
     """
 
     name = "ledm"
 
-    def __init__(
-        self,
-        uri: str,
-        *,
-        http: HttpClient,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-        gaps: Gaps | None = None,
-    ) -> None:
-        self._web = EmbeddedWeb(uri, http=http, clock=clock, sleep=sleep, gaps=gaps)
+    def __init__(self, web: EmbeddedWeb) -> None:
+        self._web = web
         self._cadence = Cadence()
 
     def read(self) -> Reading:

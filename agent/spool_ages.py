@@ -23,6 +23,7 @@ OVERDUE = """
     SELECT * FROM jobs WHERE state <= 4 AND stage IN ('incoming', 'received')
     AND (expires_at <= :at OR coalesce(waits_since, received_at) <= :oldest AND NOT is_undated) ORDER BY +seq"""
 """The + has SQLite look at the jobs that wait, not at all that ever ended."""
+NEXT_END = "SELECT min(expires_at) FROM jobs WHERE state <= 4 AND stage IN ('incoming', 'received')"
 FORGETTABLE = "SELECT * FROM jobs WHERE updated_at <= :oldest AND state >= 7 ORDER BY updated_at, seq"
 UNDATED = "SELECT 1 FROM jobs WHERE is_undated AND state <= 4 LIMIT 1"
 DATE = """
@@ -88,7 +89,12 @@ class Ages:
         self.expire()
         self.prune()
         has_let_go = self._outages.step()
-        return KEPT_BACK_PAUSE_SECONDS if self._table.kept_back else PAUSE_SECONDS, has_let_go
+        return KEPT_BACK_PAUSE_SECONDS if self._table.kept_back else self._seconds_to_next_end(), has_let_go
+
+    def _seconds_to_next_end(self) -> float:
+        at = self._settled_at()
+        end = self._store.query(NEXT_END)[0][0] if at else None
+        return PAUSE_SECONDS if end is None else min(PAUSE_SECONDS, max(0.0, end - at))
 
     def _settled_at(self) -> float:
         """Give the moment to judge by: 0 also for a while after the clock jumped, since it may be set back."""

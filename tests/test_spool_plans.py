@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.spool_ages import FORGETTABLE, OVERDUE, UNDATED
+from agent.spool_ages import FORGETTABLE, NEXT_END, OVERDUE, UNDATED
 from agent.spool_incoming import TAKE
 from agent.spool_rows import CLAIM, NEXT_ATTEMPT, WAITING_PAGES
 from tests.conftest import FakeClock
@@ -24,6 +24,7 @@ CLAIMING = {"now": 0, "latest": 0, "judged_at": 0, "excluded": "[]", "kept_back"
         (NEXT_ATTEMPT, (0,)),
         (WAITING_PAGES, ("ann",)),
         (OVERDUE, {"at": 0, "oldest": 0}),
+        (NEXT_END, ()),
         (FORGETTABLE, {"oldest": 0}),
         (UNDATED, ()),
         (TAKE, {"left_alone": "[]", "busy_hosts": "[]"}),

@@ -206,6 +206,15 @@ def test_an_expired_job_is_not_printed_even_before_it_is_told(parts: Parts, cloc
     assert (job.state, job.state_reasons) == (JobState.ABORTED, ("agent-expired",))
 
 
+def test_an_end_is_told_when_it_comes(parts: Parts, clock: FakeClock) -> None:
+    """The next look is due at the next end, not only every half minute."""
+    parts.accept(Ticket(printer="p", id="held", hold=True, expires_in=7))
+    assert parts.spool.step() == 7.0
+    clock.advance(7)
+    assert parts.spool.step() == 30.0
+    assert parts.spool.get("held").state_reasons == ("agent-expired",)
+
+
 def test_a_week_offline_is_not_a_week_of_paper(state: Path, clock: FakeClock) -> None:
     """What has waited longer than `max_age` is not printed, held or not; a doubt is only a person's to settle."""
     with opened(state, clock, max_age=3600) as parts:

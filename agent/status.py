@@ -27,6 +27,10 @@ OFFLINE_SECONDS = 60.0
 OFFLINE_CEILING_SECONDS = 300.0
 SLEEPING_SECONDS = 60.0
 IDLE_SECONDS = 30.0
+IDLE_CEILING_SECONDS = 55.0
+IDLE_SECONDS_A_PRINTER = 0.055
+"""A thousand printers are read within the minute by a small part of one core."""
+
 SECONDS_BY_STATE = {PrinterState.PROCESSING: 5.0, PrinterState.STOPPED: 10.0}
 LONGEST_PAUSE_SECONDS = 1.0
 TARDY_SECONDS = 1.0
@@ -74,12 +78,14 @@ class StatusPoller:
         self._now = now
         self._monotonic = monotonic
         self._refusing: set[str] = set()
+        self._met = 0
+        self._meet_again_at = 0.0
         self._schedule = Schedule(tardy_at_once=TARDY_AT_ONCE, monotonic=monotonic)
         self.on_stranger: Callable[[Printer, Identity], None] = lambda _printer, _told: None
 
     def step(self) -> float:
         """Read the printer that is due; gives the seconds until another is."""
-        self._schedule.keep(printer.id for printer in self._registry.printers())
+        self._meet()
         printer_id = self._schedule.claim(otherwise_seconds=IDLE_SECONDS)
         if printer_id is None:
             return min(self._schedule.seconds_to_next(), LONGEST_PAUSE_SECONDS)
@@ -91,8 +97,16 @@ class StatusPoller:
                 self._schedule.release(printer_id)
             else:
                 is_tardy = updated.misses > 0 or self._monotonic() - begin > TARDY_SECONDS
-                self._schedule.release(printer_id, pause_seconds=pause_after(updated), is_tardy=is_tardy)
+                pause = pause_after(updated, idle_seconds(self._met))
+                self._schedule.release(printer_id, pause_seconds=pause, is_tardy=is_tardy)
         return 0.0
+
+    def _meet(self) -> None:
+        """Take up who was entered and drop who was forgotten: where their number tells so, else once a second."""
+        printers, present = self._registry.printers(), self._monotonic()
+        if len(printers) != self._met or present >= self._meet_again_at:
+            self._met, self._meet_again_at = len(printers), present + LONGEST_PAUSE_SECONDS
+            self._schedule.keep(printer.id for printer in printers)
 
     def poll_soon(self, printer_id: str) -> None:
         """Have a printer read at the next step."""
@@ -143,8 +157,18 @@ class StatusPoller:
             log.warning("%s (%s): its status may not be read (credentials_file?): %s", printer.id, printer.label, error)
 
 
-def pause_after(printer: Printer) -> float:
-    """Give the seconds until a printer is read again: a working one soon, a sleeping or absent one seldom."""
+def idle_seconds(printers: int) -> float:
+    """Give the seconds between two readings of an idle printer, where there are so many: 30 s, with very many 55 s."""
+    return min(IDLE_CEILING_SECONDS, max(IDLE_SECONDS, IDLE_SECONDS_A_PRINTER * printers))
+
+
+def pause_after(printer: Printer, idle: float = IDLE_SECONDS) -> float:
+    """Give the seconds until a printer is read again: a working one soon, a sleeping or absent one seldom.
+
+    Args:
+        printer: as it was last read.
+        idle: the seconds where it is idle.
+    """
     if not printer.online:
         doublings = max(0, printer.misses - MISSES_UNTIL_OFFLINE)
         return min(OFFLINE_CEILING_SECONDS, OFFLINE_SECONDS * 2.0 ** min(doublings, 10))
@@ -152,7 +176,7 @@ def pause_after(printer: Printer) -> float:
         return AGAIN_SECONDS
     if printer.status.is_asleep:
         return SLEEPING_SECONDS
-    return SECONDS_BY_STATE.get(printer.status.state, IDLE_SECONDS)
+    return SECONDS_BY_STATE.get(printer.status.state, idle)
 
 
 def _seen(known: Printer, reading: Reading, source: str, moment: datetime) -> Printer:

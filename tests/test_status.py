@@ -10,7 +10,7 @@ import pytest
 
 from agent.errors import NotFoundError, PrinterRejectedError, PrinterUnreachableError
 from agent.model import Identity, Printer, PrinterState, PrinterStatus, Reading, Supply
-from agent.status import StatusPoller, pause_after
+from agent.status import StatusPoller, idle_seconds, pause_after
 from tests.conftest import FakeClock
 from tests.test_registry import OTHER_UUID, TONER, UUID, Bench
 
@@ -165,6 +165,14 @@ def test_a_printer_is_read_as_often_as_its_state_deserves(
 ) -> None:
     """A working one every few seconds, a sleeping one is left to sleep."""
     assert pause_after(replace(polled.printer, status=status)) == seconds
+
+
+@pytest.mark.parametrize(("printers", "seconds"), [(1, 30), (500, 30), (900, 49.5), (1000, 55), (5000, 55)])
+def test_very_many_printers_are_each_read_a_little_more_seldom(polled: Polled, printers: int, seconds: float) -> None:
+    """But still within the minute; one that works or is stopped is read as often as ever."""
+    assert idle_seconds(printers) == seconds
+    stopped = replace(polled.printer, status=PrinterStatus(PrinterState.STOPPED))
+    assert (pause_after(polled.printer, seconds), pause_after(stopped, seconds)) == (seconds, 10)
 
 
 def test_another_printer_at_its_address_is_never_taken_for_it(polled: Polled) -> None:

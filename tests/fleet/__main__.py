@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from agent.status import IDLE_SECONDS
+from agent.status import idle_seconds
 from tests.fleet.measure import LATE_LIMIT_SECONDS, Figures, measure
 
 
@@ -25,8 +25,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=180, metavar="N", help="how long to measure; default: 180")
     parser.add_argument("--json", action="store_true", help="the last line of standard output is JSON")
     options = parser.parse_args()
-    if options.printers < 1 or options.seconds <= IDLE_SECONDS:
-        parser.error(f"at least one printer, for more than {IDLE_SECONDS:.0f} s: an idle one is read that often")
+    if options.printers < 1 or options.seconds <= 2 * (pause := idle_seconds(options.printers)):
+        parser.error(f"at least one printer, for more than twice {pause:.0f} s: an idle one is read that often")
     with tempfile.TemporaryDirectory(prefix="printos-agent-fleet-") as name:
         figures = measure(Path(name), printers=options.printers, seconds=options.seconds)
     print(_table(figures), file=sys.stderr if options.json else sys.stdout)

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from agent.errors import AgentError
 from agent.simulator.processes import AgentCommand, ask_agent, wait_for
-from agent.status import IDLE_SECONDS
+from agent.status import idle_seconds
 from tests.fleet.printers import hosts_of_fleet
 
 LATE_LIMIT_SECONDS = 5.0
@@ -30,7 +30,7 @@ SAME_READING_SECONDS = 10.0
 """Requests that are no further apart belong to one reading."""
 
 FIND_SECONDS = 600.0
-SETTLE_SECONDS = 2 * IDLE_SECONDS
+SETTLE_SECONDS = 75.0
 TICKS = os.sysconf("SC_CLK_TCK")
 CONFIG = """
 [agent]
@@ -40,7 +40,6 @@ log_level = "warning"
 [discovery]
 mdns = false
 subnets = ["{network}"]
-interval = 60
 [snmp]
 port = {port}
 [mqtt]
@@ -94,7 +93,8 @@ def measure(folder: Path, *, printers: int, seconds: float) -> Figures:
         end, after = time.monotonic(), agent.usage()
         moments = process.report(begin)
     live = [host for host in hosts if host not in set(dead)]
-    lateness = sorted(late for host in live for late in _lateness(moments.get(host, ())))
+    pause = idle_seconds(printers)
+    lateness = sorted(late for host in live for late in _lateness(moments.get(host, ()), pause))
     return Figures(
         printers=printers,
         live=len(live),
@@ -116,9 +116,9 @@ def readings(moments: Sequence[float]) -> list[float]:
     return [at for before, at in pairwise((float("-inf"), *moments)) if at - before > SAME_READING_SECONDS]
 
 
-def _lateness(moments: Sequence[float]) -> Iterator[float]:
+def _lateness(moments: Sequence[float], pause_seconds: float) -> Iterator[float]:
     """Give how long after an idle printer's pause each reading began."""
-    return (max(0.0, at - before - IDLE_SECONDS) for before, at in pairwise(readings(moments)))
+    return (max(0.0, at - before - pause_seconds) for before, at in pairwise(readings(moments)))
 
 
 def _is_read_in_time(moments: Sequence[float], begin: float, end: float) -> bool:

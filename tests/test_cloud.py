@@ -162,13 +162,16 @@ def test_closing_takes_no_longer_than_it_may(bench: Bench, tmp_path: Path) -> No
     assert bench.report()["status_updates"] - told == pytest.approx(50, abs=1)
 
 
-def test_closing_does_not_wait_for_a_dead_cloud(site: Site) -> None:
-    """While it is away, nobody asks it at the end either."""
-    site.bench.simulator.cloud.begin_outage(600, dropping=False)
+def test_closing_does_not_wait_for_a_dead_cloud(bench: Bench, tmp_path: Path) -> None:
+    """Of five devices one is told of at the most: where one fails, the others are left."""
+    site = a_site(bench, tmp_path, Memory(*(a_press(number) for number in range(5))))
+    site.activate()
+    site.run(15)
+    bench.simulator.cloud.begin_outage(600, dropping=False)
     site.run(130)
-    before = len(site.bench.report()["refused"])
+    before = len(bench.report()["refused"])
     site.cloud.close()
-    assert len(site.bench.report()["refused"]) == before
+    assert len(bench.report()["refused"]) <= before + 1
 
 
 def test_revoked_credentials_become_refused_and_no_loop(site: Site) -> None:

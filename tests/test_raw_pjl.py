@@ -79,7 +79,7 @@ def test_a_printer_that_talks_all_the_while_is_listened_to_while_a_big_document_
     def printer(sock: socket.socket) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
         sock.sendall(START)
-        rest = len(encode_head(job, (), "PDF")) + 5_000_000 + len(encode_tail(job))
+        rest = len(encode_head(job, (), "PDF")) + 20_000_000 + len(encode_tail(job))
         while rest:
             rest -= len(sock.recv(min(rest, 65_536)))
             sock.sendall(told)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 
 from agent.drivers.choose import JobFinder, PrintTarget, carried_for
 from agent.errors import (
@@ -26,7 +27,7 @@ from agent.errors import (
 from agent.fitting import fit
 from agent.follower import REFUSALS, Follower, Targets
 from agent.loop import backoff
-from agent.model import Job, JobReading, Printer
+from agent.model import CloudDestination, Job, JobReading, Printer
 from agent.reconcile import Stage, is_anothers, waits_for_data
 from agent.settlement import Settlements
 from agent.spool_attempts import Attempts, JobJournal, UnderWay
@@ -75,6 +76,7 @@ class Dispatcher:
         target_for: gives what prints on a printer; NotFoundError where nothing does.
         paused: gives the ids of the printers that people have paused.
         beat: tells the watchdog that the calling thread is alive in a long transfer.
+        clouds: what takes the jobs of cloud destinations.
         online: gives the ids of the printers that have answered lately.
         stopped: gives the ids of the printers that stand still, and may stop reading in the midst of a document.
         monotonic: seconds that never jump.
@@ -88,12 +90,13 @@ class Dispatcher:
         target_for: Callable[[Printer], PrintTarget],
         paused: Callable[[], Collection[str]],
         beat: Callable[[], None],
+        clouds: Mapping[CloudDestination, PrintTarget] = MappingProxyType({}),
         online: Callable[[], Collection[str]] = tuple,
         stopped: Callable[[], Collection[str]] = tuple,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._attempts = attempts
-        self._targets = Targets(find_printer, target_for)
+        self._targets = Targets(find_printer, target_for, clouds)
         self._paused = paused
         self._beat = beat
         self._online = online
@@ -210,10 +213,10 @@ class Dispatcher:
     def _print(self, job: Job, journal: JobJournal) -> JobReading:
         if not job.document.path.is_file():
             raise PrinterRejectedError("the document is no longer on the disk", reason="agent-document-lost")
-        printer, target = self._targets.find(job.printer_id)
+        capabilities, target = self._targets.find(job)
         if job.attempts > 1:
             _clear_away(target, job)
-        fitted = fit(job, capabilities=printer.capabilities, carried=carried_for(job, target))
+        fitted = fit(job, capabilities=capabilities, carried=carried_for(job, target))
         if fitted.ignored:
             self._attempts.ignore_options(job.id, fitted.ignored)
         return target.print_job(replace(fitted.job, device_job_id=None), journal)

@@ -7,7 +7,7 @@ late word settles it, unless a person is faster.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -23,7 +23,7 @@ from agent.errors import (
 )
 from agent.followed import FIRST_ASK_SECONDS, Followed, FollowedJobs, next_ask_seconds
 from agent.loop import backoff
-from agent.model import Job, JobReading, JobState, Printer
+from agent.model import Capabilities, CloudDestination, Job, JobReading, JobState, Printer
 from agent.reconcile import Verdict, is_anothers, judge
 from agent.settlement import Settlements
 from agent.spool_attempts import Attempts, UnderWay
@@ -53,22 +53,31 @@ class Targets:
     Attributes:
         find_printer: gives the printer of an id; NotFoundError where the registry has none.
         target_for: gives what prints on a printer; NotFoundError where nothing does.
+        clouds: what takes the jobs of cloud destinations.
     """
 
     find_printer: Callable[[str], Printer]
     target_for: Callable[[Printer], PrintTarget]
+    clouds: Mapping[CloudDestination, PrintTarget]
 
-    def find(self, printer_id: str) -> tuple[Printer, PrintTarget]:
-        """Find a printer and what prints on it.
+    def find(self, job: Job) -> tuple[Capabilities, PrintTarget]:
+        """Find what takes a job, and what its printer says that it can do.
 
         Raises:
             PrinterUnreachableError: there is no such printer now, or no way to print on it.
         """
         try:
-            printer = self.find_printer(printer_id)
-            return printer, self.target_for(printer)
+            if job.destination != "printer":
+                return Capabilities(), self._cloud(job.destination)
+            printer = self.find_printer(job.printer_id)
+            return printer.capabilities, self.target_for(printer)
         except NotFoundError as exc:
             raise PrinterUnreachableError(str(exc)) from exc
+
+    def _cloud(self, name: CloudDestination) -> PrintTarget:
+        if name not in self.clouds:
+            raise NotFoundError(f"agent.toml has no key in [{name}] any more")
+        return self.clouds[name]
 
 
 def tell_cancel(target: PrintTarget, followed: Followed) -> None:
@@ -150,7 +159,7 @@ class Follower:
     def _ask(self, followed: Followed) -> None:
         wants_cancel = not followed.is_cancelled and self._attempts.is_cancel_wanted(followed.job.id)
         try:
-            _, target = self._targets.find(followed.job.printer_id)
+            _, target = self._targets.find(followed.job)
             followed = self._identified(followed, target)
             reading = _read(target, followed)
             if wants_cancel and not (reading.state or JobState.PENDING).is_final:
@@ -199,7 +208,7 @@ class Follower:
             is_canceled = bool(self._attempts.canceled_among([job.id]))
             if not is_canceled and not self._attempts.still_in_doubt(job):
                 return
-            _, target = self._targets.find(job.printer_id)
+            _, target = self._targets.find(job)
             found = self._identified(held, target)
             reading = _read(target, found)
             if is_canceled:

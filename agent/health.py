@@ -17,8 +17,6 @@ from agent.registry import Registry
 from agent.spool import Spool
 from agent.spool_table import Tally
 
-DESTINATIONS = ("printer",)
-
 
 class Link(Protocol):
     """A session at the broker."""
@@ -48,6 +46,7 @@ class Health:
         tickets: Link,
         commands: Link,
         printos: Callable[[], Mapping[str, Any]],
+        destinations: Sequence[str],
     ) -> None:
         self._config = config
         self._boot_id = boot_id
@@ -57,6 +56,7 @@ class Health:
         self._tickets = tickets
         self._commands = commands
         self._printos = printos
+        self._destinations = destinations
         self._started_at = time.monotonic()
 
     def info(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class Health:
             "platform": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
             "mqtt_version": self._commands.protocol,
             "capabilities": {
-                "destinations": list(DESTINATIONS),
+                "destinations": list(self._destinations),
                 "max_job_bytes": self._config.spool.max_job_bytes,
                 "document_url": bool(self._config.fetch.allowed_hosts),
                 "retain_final_jobs": self._config.mqtt.retain_final_jobs,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from agent.answers import Answers
+from agent.destinations import Destinations, Place
 from agent.document_reference import Reference
 from agent.errors import AgentError, ConflictError, NotFoundError, StorageError, TicketError
 from agent.fetch_policy import FetchPolicy
 from agent.inbox import Inbox
 from agent.loop import LONGEST_WAIT_SECONDS, backoff
-from agent.model import Clock, Printer
+from agent.model import Clock
 from agent.mqtt_message import ConnectInfo, Inbound
 from agent.spool import Spool
 from agent.spool_deliveries import Delivery
@@ -44,7 +46,7 @@ class Intake:
         spool: Spool,
         answers: Answers,
         fetch_policy: FetchPolicy,
-        find_printer: Callable[[str], Printer],
+        destinations: Destinations,
         base_topic: str,
         inbox: Inbox,
         ack: Callable[[Inbound], object],
@@ -55,7 +57,7 @@ class Intake:
         self._spool = spool
         self._answers = answers
         self._fetch_policy = fetch_policy
-        self._find_printer = find_printer
+        self._destinations = destinations
         self._base_topic = base_topic
         self._inbox = inbox
         self._ack = ack
@@ -143,7 +145,7 @@ class Intake:
     def _accept(self, message: Inbound) -> None:
         if message.problem:
             raise TicketError(message.problem)
-        topic_printer, topic_user = self._place(message.topic)
+        topic_printer, topic_user = self._named_by(message.topic)
         address = self._answers.address(message)
         parsed = parse_ticket(
             message.payload,
@@ -157,13 +159,13 @@ class Intake:
             return
         if isinstance(parsed.document, Reference) and not self._spool.knows(parsed.ticket.id, digest):
             self._check_reference(parsed, parsed.document)
-        printer = self._printer_of(parsed)
+        place = self._place_of(parsed)
         left = message.message_expiry
         try:
             accepted = self._spool.accept(
                 parsed.ticket,
                 parsed.document,
-                printer_id=printer.id,
+                printer_id=place.id,
                 document_format=parsed.document_format,
                 digest_parts=digest,
                 delivery=Delivery(message.packet_id, message.dup) if message.qos else None,
@@ -176,7 +178,7 @@ class Intake:
         except ConflictError as error:
             raise _refusal(parsed, error, "agent-conflict") from error
         if accepted.is_new:
-            log.info("job %s: accepted for %s (%s)", accepted.job.id, printer.id, printer.label)
+            log.info("job %s: accepted for %s (%s)", accepted.job.id, place.id, place.label)
 
     def _check_reference(self, parsed: ParsedTicket, reference: Reference) -> None:
         try:
@@ -184,7 +186,7 @@ class Intake:
         except TicketError as error:
             raise _refusal(parsed, error, error.reason) from error
 
-    def _place(self, topic: str) -> tuple[str | None, str | None]:
+    def _named_by(self, topic: str) -> tuple[str | None, str | None]:
         """Give the printer and the user that a topic names."""
         base = f"{self._base_topic}/"
         match topic.removeprefix(base).split("/") if topic.startswith(base) else []:
@@ -198,15 +200,16 @@ class Intake:
                 return printer, user
         raise TicketError("this is no topic for tickets")
 
-    def _printer_of(self, parsed: ParsedTicket) -> Printer:
+    def _place_of(self, parsed: ParsedTicket) -> Place:
+        ticket = parsed.ticket
         try:
-            printer = self._find_printer(parsed.ticket.printer)
-            named = self._find_printer(parsed.named_printer) if parsed.named_printer else printer
+            place = self._destinations.place_of(ticket)
+            named = replace(ticket, printer=parsed.named_printer) if parsed.named_printer else ticket
+            if self._destinations.place_of(named) != place:
+                raise TicketError("printer: the ticket and the topic name different printers", job_id=ticket.id)
         except NotFoundError as error:
             raise _refusal(parsed, error, "agent-unknown-printer") from error
-        if named.id != printer.id:
-            raise TicketError("printer: the ticket and the topic name different printers", job_id=parsed.ticket.id)
-        return printer
+        return place
 
     def _go_away(self, reason: str) -> float:
         """Leave the broker and forget what is not on the disk: it is not acknowledged, and will come again."""

@@ -315,6 +315,10 @@ def printer_id(identity: Identity, fallback: str) -> str:
 
 
 Fidelity = Literal["strict", "best-effort"]
+Destination = Literal["printer", "box", "siteflow"]
+CloudDestination = Literal["box", "siteflow"]
+CLOUD_DESTINATIONS: tuple[CloudDestination, ...] = ("box", "siteflow")
+"""What takes documents beside printers. In the spool their names stand where the id of a printer stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,8 +351,9 @@ class JobOptions:
 class Ticket:
     """What a publisher asked for; with its document it becomes a job.
 
-    `id` is None where the publisher gave none. `printer` is an id or an alias. `expires_in` is seconds. `user` is the
-    topic's where the topic names one, else the ticket's own claim.
+    `id` is None where the publisher gave none. `printer` is an id or an alias, empty where the destination is none.
+    `expires_in` is seconds. `user` is the topic's where the topic names one, else the ticket's own claim. `delivery` is
+    what is asked of a cloud destination, as JSON values by the ticket's keys.
     """
 
     printer: str
@@ -363,6 +368,8 @@ class Ticket:
     pin: str | None = field(default=None, repr=False)
     created_at: datetime | None = None
     expires_in: int | None = None
+    destination: Destination = "printer"
+    delivery: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,7 +391,8 @@ class Job:
 
     `revision` rises with every change; `attempts` counts the times it was about to be sent. `token` tells it from
     every other job, ours and strangers', in a printer's own list; it has no hyphen. `publisher` is whom it is charged
-    to: the user that the topic named, `""` where it named none, None where it came by the command line.
+    to: the user that the topic named, `""` where it named none, None where it came by the command line. `printer_id` is
+    the name of a cloud destination where the job goes to one, `delivery` is what the ticket asks of that.
     """
 
     id: str
@@ -410,6 +418,12 @@ class Job:
     response_topic: str | None = None
     correlation_data: bytes | None = None
     publisher: str | None = None
+    delivery: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def destination(self) -> Destination:
+        """What kind of place it goes to."""
+        return next((name for name in CLOUD_DESTINATIONS if name == self.printer_id), "printer")
 
     @property
     def shown_name(self) -> str:
@@ -431,7 +445,8 @@ class Job:
         return {
             "id": self.id,
             "revision": self.revision,
-            "printer": self.printer_id,
+            "destination": self.destination,
+            "printer": self.printer_id if self.destination == "printer" else None,
             "name": None if self.has_pin else self.name,
             "user": None if self.has_pin else self.user,
             "state": self.state.keyword,

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from agent.accounts import parse_selection
+from agent.destinations import Destinations
 from agent.document_format import HEAD_BYTES, tell_format
 from agent.errors import ConflictError, InputError, RefusedError
-from agent.model import Command, Job, Printer, Progress, Ticket
+from agent.model import CLOUD_DESTINATIONS, Command, Job, Printer, Progress, Ticket
 from agent.registry import Registry
 from agent.spool import Spool
 from agent.ticket import digest_parts, parse_ticket_keys
@@ -49,7 +50,7 @@ class Operations:
         *,
         spool: Spool,
         registry: Registry,
-        find_printer: Callable[[str], Printer],
+        destinations: Destinations,
         cloud: Activation,
         target_for: Callable[[Printer], object],
         printer_is_back: Callable[[str], None],
@@ -57,7 +58,7 @@ class Operations:
     ) -> None:
         self._spool = spool
         self._registry = registry
-        self._find_printer = find_printer
+        self._destinations = destinations
         self._cloud = cloud
         self._target_for = target_for
         self._printer_is_back = printer_is_back
@@ -167,7 +168,7 @@ class Operations:
 
     def _printer_id(self, arguments: Mapping[str, Any]) -> str | None:
         printer = arguments.get("printer")
-        return self._registry.find(printer).id if printer else None
+        return self._registry.find(printer).id if printer and printer not in CLOUD_DESTINATIONS else printer
 
     def _print(self, arguments: Mapping[str, Any], document: Path | None, _progress: Progress) -> Any:
         ticket = arguments.get("ticket")
@@ -186,7 +187,7 @@ class Operations:
         )
 
     def _accept(self, ticket: Ticket, document: Path) -> Job:
-        printer = self._find_printer(ticket.printer)
+        place = self._destinations.place_of(ticket)
         with document.open("rb") as file:
             document_format = ticket.document_format or tell_format(file.read(HEAD_BYTES))
             file.seek(0)
@@ -194,12 +195,12 @@ class Operations:
         accepted = self._spool.accept(
             ticket,
             document,
-            printer_id=printer.id,
+            printer_id=place.id,
             document_format=document_format,
             digest_parts=digest_parts(ticket, sha256),
         )
         if accepted.is_new:
-            log.info("job %s: accepted for %s (%s)", accepted.job.id, printer.id, printer.label)
+            log.info("job %s: accepted for %s (%s)", accepted.job.id, place.id, place.label)
         return accepted.job
 
 

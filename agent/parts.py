@@ -23,6 +23,7 @@ from agent.commands import Commands, command_topics
 from agent.config_schema import Config
 from agent.control import ControlServer
 from agent.credentials import CredentialStore, load_seal_key
+from agent.destinations import CloudTarget, Destinations
 from agent.discovery import Discovery
 from agent.dispatcher import Dispatcher
 from agent.download import resolve, trusted
@@ -39,7 +40,7 @@ from agent.inbox import Inbox
 from agent.intake import Intake, print_topics
 from agent.loop import beat
 from agent.mdns import Browser
-from agent.model import Identity, Printer, PrinterState, utc_now
+from agent.model import CloudDestination, Identity, Printer, PrinterState, utc_now
 from agent.mqtt import BrokerSession
 from agent.networks import attached_subnets, covers_loopback, mdns_interfaces
 from agent.operations import Operations
@@ -77,6 +78,7 @@ class Parts:
             now=utc_now,
             accounts=accounts,
         )
+        self.clouds: dict[CloudDestination, CloudTarget] = {}
         self._build_lan(config)
         self._build_fetch(config)
         self._build_cloud(config)
@@ -125,11 +127,13 @@ class Parts:
             target_for=self.identity_check.target_for,
             paused=self._left_alone,
             beat=beat,
+            clouds=self.clouds,
             online=lambda: [printer.id for printer in self.registry.printers() if printer.online],
             stopped=lambda: [
                 printer.id for printer in self.registry.printers() if printer.status.state is PrinterState.STOPPED
             ],
         )
+        self.destinations = Destinations(find_printer=self.discovery.find, clouds=self.clouds)
         self.registry.on_online = self.dispatcher.printer_is_back
         self.status.on_stranger = self._displace
         self.identity_check.on_stranger = self._displace
@@ -190,11 +194,12 @@ class Parts:
             tickets=self.tickets,
             commands=self.control_session,
             printos=self.cloud.health,
+            destinations=self.destinations.names(),
         )
         self.operations = Operations(
             spool=self.spool,
             registry=self.registry,
-            find_printer=self.discovery.find,
+            destinations=self.destinations,
             cloud=self.cloud,
             target_for=self.identity_check.target_for,
             printer_is_back=self.dispatcher.printer_is_back,
@@ -204,7 +209,7 @@ class Parts:
             spool=self.spool,
             answers=answers,
             fetch_policy=self.fetch_policy,
-            find_printer=self.discovery.find,
+            destinations=self.destinations,
             base_topic=base,
             inbox=self.ticket_inbox,
             ack=self.tickets.ack,

@@ -95,15 +95,16 @@ SCHEMA = (
     "CREATE INDEX jobs_tried ON jobs (next_attempt_at) WHERE state = 3 AND next_attempt_at > 0",
     "UPDATE jobs SET cancel_wanted = 0 WHERE cancel_wanted AND state >= 7",
     "ALTER TABLE jobs ADD COLUMN waits_since REAL",
+    "ALTER TABLE jobs ADD COLUMN delivery TEXT NOT NULL DEFAULT '{}'",
 )
 
 INSERT = """
     INSERT INTO jobs (id, printer_id, state, state_reasons, stage, name, user, options, fidelity, priority, format,
         size, file, digest, received_at, updated_at, is_undated, expires_at, pin_hash, response_topic, correlation_data,
-        publisher, undated_seconds)
+        publisher, undated_seconds, delivery)
     VALUES (:id, :printer_id, :state, :state_reasons, :stage, :name, :user, :options, :fidelity, :priority, :format,
         :size, :file, :digest, :received_at, :updated_at, :is_undated, :expires_at, :pin_hash, :response_topic,
-        :correlation_data, :publisher, :undated_seconds)
+        :correlation_data, :publisher, :undated_seconds, :delivery)
     RETURNING *"""
 
 UPDATE = """
@@ -188,6 +189,7 @@ def job_from_row(row: Columns, folder: Path) -> Job:
         response_topic=row["response_topic"],
         correlation_data=row["correlation_data"],
         publisher=row["publisher"],
+        delivery=json.loads(row["delivery"]),
     )
 
 
@@ -227,6 +229,7 @@ def columns_of_ticket(ticket: Ticket, *held_for: str) -> dict[str, Any]:
         "options": options_to_json(ticket.options),
         "fidelity": ticket.fidelity,
         "priority": ticket.priority,
+        "delivery": json.dumps(ticket.delivery),
     }
 
 

@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 from agent.document_format import UNKNOWN_FORMAT, tell_format
 from agent.document_reference import Reference, parse_reference
 from agent.errors import TicketError
-from agent.model import JobOptions, Ticket
-from agent.ticket_keys import CHECKS, ID, check, check_user
+from agent.model import Destination, JobOptions, Ticket
+from agent.ticket_keys import CHECKS, DELIVERY_KEYS, ID, check, check_user
 
 PARTS_LIMIT = 500
 KEY_SHOWN = 40
@@ -161,7 +161,7 @@ def _from_text(name: str, text: str) -> Any:
         return {"true": True, "false": False}.get(text, text)
     if name == "finishings":
         return [part.strip() for part in text.split(",")]
-    return text
+    return _parse_json(text.encode()) if name == "order" else text
 
 
 def _parsed(
@@ -189,11 +189,21 @@ def _ticket(values: Mapping[str, Any], topic_printer: str | None, topic_user: st
         checked["user"] = check_user(topic_user)
     if topic_printer is not None:
         checked["printer"] = topic_printer
-    if "printer" not in checked:
-        raise TicketError("printer: missing, and the topic names none")
-    checked.pop("destination", None)
+    destination = checked.get("destination", "printer")
+    _check_place(checked, destination)
     options = {key: checked.pop(key) for key in OPTION_KEYS & checked.keys()}
-    return Ticket(**checked, options=JobOptions(**options))
+    delivery = {key: checked.pop(key) for key in DELIVERY_KEYS.get(destination, frozenset()) & checked.keys()}
+    return Ticket(**{"printer": "", **checked}, options=JobOptions(**options), delivery=delivery)
+
+
+def _check_place(checked: Mapping[str, Any], destination: Destination) -> None:
+    """Refuse a printer where the destination is none, and what only another destination has."""
+    if (destination == "printer") != ("printer" in checked):
+        missing = "missing, and the topic names none"
+        raise TicketError(f"printer: {missing if destination == 'printer' else f'the destination is {destination}'}")
+    for other, keys in DELIVERY_KEYS.items():
+        if other != destination and (astray := sorted(keys & checked.keys())):
+            raise TicketError(f"{astray[0]}: only for the destination {other}")
 
 
 def _named(values: Mapping[str, Any], read: Callable[[], Read]) -> Read:

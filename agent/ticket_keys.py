@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from agent.errors import TicketError
+from agent.model import CLOUD_DESTINATIONS, CloudDestination
 
 NAME_LIMIT_BYTES = 255
 TEXT_READ_LIMIT = 10_000
@@ -137,10 +138,17 @@ def _page_ranges(value: Any) -> tuple[tuple[int, int], ...]:
     return ranges
 
 
-def _destination(value: Any) -> str:
-    if value != "printer":
-        raise TicketError("destination: only `printer` is known", reason="agent-destination-unsupported")
-    return "printer"
+def _some_text(value: Any) -> str:
+    text = _text(value)
+    if not text:
+        raise ValueError("must not be empty")
+    return text
+
+
+def _order(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict) or not value:
+        raise ValueError("must be an object, the order's data")
+    return value
 
 
 CHECKS: Mapping[str, Callable[[Any], Any]] = {
@@ -162,5 +170,16 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "hold": _flag,
     "pin": _pin,
     "expires_in": _whole_number(1, YEAR_SECONDS),
-    "destination": _destination,
+    "destination": _one_of("printer", *CLOUD_DESTINATIONS),
+    "folder": _some_text,
+    "notes": _text,
+    "flow": _some_text,
+    "substrate": _some_text,
+    "order": _order,
 }
+
+DELIVERY_KEYS: Mapping[CloudDestination, frozenset[str]] = {
+    "box": frozenset({"folder", "notes", "flow", "substrate"}),
+    "siteflow": frozenset({"order"}),
+}
+"""The keys that only tickets of one destination have."""

@@ -12,6 +12,7 @@ import pytest
 
 from agent.answers import Answers
 from agent.config_schema import SpoolConfig
+from agent.destinations import Destinations
 from agent.errors import NotFoundError
 from agent.fetch_policy import FetchPolicy
 from agent.inbox import Inbox
@@ -60,7 +61,7 @@ class Desk:
             spool=self.spool,
             answers=Answers(outbox=self.outbox, response_topics=[f"{BASE}/reply/#"]),
             fetch_policy=FetchPolicy(allowed_hosts, limit_bytes=1_000_000),
-            find_printer=self._find,
+            destinations=Destinations(find_printer=self._find, clouds={}),
             base_topic=BASE,
             inbox=self.inbox,
             ack=self.acked.append,
@@ -156,7 +157,8 @@ def test_each_topic_of_the_contract_brings_tickets(desk: Desk, topic: str, paylo
         ("printers/p1/print", ticket(printer="p2"), "agent-bad-ticket"), ("print", PDF, "agent-bad-ticket"),
         ("printers/p1/print", b"{", "agent-bad-ticket"), ("elsewhere", PDF, "agent-bad-ticket"),
         ("printers/p1/print", ticket(document={"url": "https://h/x"}), "agent-fetch-not-allowed"),
-        ("printers/p1/print", ticket(destination="box"), "agent-destination-unsupported"),
+        ("print", ticket(destination="box"), "agent-destination-unsupported"),
+        ("printers/p1/print", ticket(destination="box"), "agent-bad-ticket"),
         ("print/", ticket(printer="p1"), "agent-bad-ticket"),
     ],
 )  # fmt: skip

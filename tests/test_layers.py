@@ -32,6 +32,7 @@ PURE = (
         "mqtt_message.py",
         "networks.py",
         "pin.py",
+        "printos/signing.py",
         "schedule.py",
     ),
     (
@@ -167,6 +168,7 @@ CHOICE = (
 )
 # What moves things between the parts; they are handed what speaks to brokers and clouds.
 SERVICES = (
+    ("destinations.py",),
     (
         "activation.py",
         "commands.py",

@@ -166,9 +166,33 @@ def test_a_wrong_url_is_refused_with_the_id_of_the_ticket() -> None:
     assert "SECRET" not in str(error)
 
 
-def test_another_destination_is_refused() -> None:
-    """Only `printer` is known."""
-    assert refusal(ticket(destination="box")).reason == "agent-destination-unsupported"
+def test_a_ticket_for_a_box_has_its_own_keys_and_no_printer() -> None:
+    """What is asked of the cloud stays together, beside what any destination knows."""
+    read = parse(ticket(printer=None, destination="box", folder="May", notes="soft fold", copies=3)).ticket
+    assert (read.destination, read.printer, read.options.copies) == ("box", "", 3)
+    assert read.delivery == {"folder": "May", "notes": "soft fold"}
+
+
+def test_the_order_of_a_ticket_may_be_a_property() -> None:
+    """Beside a bare document the order is a User Property, in JSON."""
+    properties = [("destination", "siteflow"), ("order", '{"sourceOrderId": "A1"}')]
+    assert parse(PDF, user_properties=properties).ticket.delivery == {"order": {"sourceOrderId": "A1"}}
+
+
+@pytest.mark.parametrize(
+    ("keys", "culprit"),
+    [
+        ({"destination": "fax"}, "destination"),
+        ({"destination": "box"}, "printer"),
+        ({"folder": "May"}, "folder"),
+        ({"printer": None, "destination": "siteflow", "flow": "easy"}, "flow"),
+        ({"printer": None, "destination": "box", "folder": " "}, "folder"),
+        ({"printer": None, "destination": "siteflow", "order": []}, "order"),
+    ],
+)
+def test_what_belongs_to_another_destination_is_refused(keys: dict[str, Any], culprit: str) -> None:
+    """A key that would be ignored is a mistake of the publisher's."""
+    assert str(refusal(ticket(**keys))).startswith(f"{culprit}: ")
 
 
 def test_the_user_of_the_topic_wins() -> None:

@@ -109,8 +109,8 @@ def show_jobs(options: argparse.Namespace) -> int:
     elif jobs:
         aliases = {printer["id"]: printer["alias"] for printer in state.read(config, "printers")}
         rows = [
-            [job["id"], aliases.get(job["printer"]) or job["printer"], job["name"], job["user"], job["state"],
-             age(job["received_at"]), amount(job["size"]), job["message"] or job["state_reasons"]]
+            [job["id"], aliases.get(job["printer"]) or job["printer"] or job["destination"], job["name"], job["user"],
+             job["state"], age(job["received_at"]), amount(job["size"]), job["message"] or job["state_reasons"]]
             for job in jobs
         ]  # fmt: skip
         print(table(["id", "printer", "name", "user", "state", "received", "size", "reason"], rows))

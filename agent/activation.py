@@ -30,10 +30,6 @@ class PrintOS(Protocol):
     def needs_login(self) -> bool:
         """Whether a device must log in before it can tell its status."""
 
-    @property
-    def logins(self) -> int:
-        """How often devices have logged in."""
-
     def check_printer(self, printer: Printer, *, device_type: str, model: str) -> None:
         """Raise ConfigError where the configuration must name something, RefusedError where PrintOS never takes it."""
 
@@ -50,12 +46,6 @@ class PrintOS(Protocol):
 
     def login_device(self, device: DeviceLogin) -> None:
         """Open a device's session."""
-
-    def post_status(self, device: DeviceLogin, printer: Printer, *, jobs: int, timeout_seconds: float) -> None:
-        """Tell how a printer is."""
-
-    def status_word(self, printer: Printer) -> str:
-        """Give the word that `post_status` would send."""
 
 
 class Printers(Protocol):

@@ -61,7 +61,7 @@ def _start(parts: Parts) -> dict[str, Loop]:
     parts.registry.open()
     parts.spool.open()
     parts.dispatcher.open()
-    parts.cloud.open()
+    parts.devices.open()
     parts.control.open()
     parts.snmp.start()
     loops = {loop.name: loop for loop in _loops(parts)}

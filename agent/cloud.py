@@ -1,4 +1,4 @@
-"""Printers in PrintOS: a person has their devices created once, then PrintOS is told how they are.
+"""PrintOS is told how the printers that have a device there are.
 
 A status goes every `status_interval_seconds`, a change of it after at most a minute, never oftener than that. Nothing
 waits for a dead cloud: a status is read from the registry when it can be sent, so that only the newest ever goes.
@@ -7,26 +7,16 @@ waits for a dead cloud: a status is read from the registry when it can be sent, 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
-from agent.activation import Activation, Printers, PrintOS, Row, result
-from agent.credentials import CredentialStore, DeviceLogin
-from agent.errors import (
-    CloudError,
-    CloudRefusedError,
-    CloudUnreachableError,
-    ConflictError,
-    InputError,
-    NotFoundError,
-    RefusedError,
-    StorageError,
-)
+from agent.credentials import DeviceLogin
+from agent.devices import Devices
+from agent.errors import CloudError, CloudRefusedError, CloudUnreachableError
 from agent.loop import backoff
-from agent.model import Event, Printer, Progress
+from agent.model import Printer
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +32,20 @@ EXPIRED_PAUSE_SECONDS = 30.0
 REFUSED_PAUSE_CEILING_SECONDS = 3600.0
 CLOSE_SECONDS = 5.0
 CLOSE_TIMEOUT_SECONDS = 2.0
-UNTOLD = frozenset({"none", "pending"})
+
+
+class PrintOS(Protocol):
+    """What is needed of a dialect; what fails raises CloudError."""
+
+    @property
+    def logins(self) -> int:
+        """How often devices have logged in."""
+
+    def post_status(self, device: DeviceLogin, printer: Printer, *, jobs: int, timeout_seconds: float) -> None:
+        """Tell how a printer is."""
+
+    def status_word(self, printer: Printer) -> str:
+        """Give the word that `post_status` would send."""
 
 
 @dataclass(slots=True)
@@ -64,14 +67,13 @@ class _Device:
 
 
 class Cloud:
-    """The devices of our printers in PrintOS.
+    """Tells PrintOS the statuses of the devices.
 
     Args:
         printos: the dialect.
-        registry: the printers.
-        credentials: the devices' logins, sealed.
+        printers: gives the printers as they are now.
+        devices: those of them that have a device.
         waiting_jobs: gives how many jobs wait for a printer.
-        tell: takes events.
         status_interval_seconds: between two statuses of a printer that has not changed.
         monotonic: the clock, in seconds.
     """
@@ -80,95 +82,31 @@ class Cloud:
         self,
         *,
         printos: PrintOS,
-        registry: Printers,
-        credentials: CredentialStore,
+        printers: Callable[[], Sequence[Printer]],
+        devices: Devices,
         waiting_jobs: Callable[[str], int],
-        tell: Callable[[Event], None],
         status_interval_seconds: float = 120.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._printos = printos
-        self._registry = registry
-        self._credentials = credentials
+        self._printers = printers
+        self._devices = devices
         self._waiting_jobs = waiting_jobs
-        self._tell = tell
         self._interval_seconds = status_interval_seconds
         self._monotonic = monotonic
-        self._activating = threading.Lock()
         self._is_closing = False
-        self._devices: dict[str, _Device] = {}
+        self._told: dict[str, _Device] = {}
         self._failures = 0
         self._closed_until = 0.0
         self._problem = ""
         self._updates = 0
         self._updated_at: float | None = None
 
-    def open(self) -> None:
-        """Load the credentials of the devices; one that can't be opened is told, and the others go on."""
-        for printer_id in self._credentials.ids():
-            try:
-                login = self._credentials.load(printer_id)
-            except (RefusedError, StorageError) as error:
-                log.error("%s: can't log in to PrintOS: %s", printer_id, error)  # noqa: TRY400 - the message is all
-                continue
-            if login is not None:
-                self._adopt(printer_id, login)
-
-    def activate(
-        self, login: str, password: str, *, printer_ids: Sequence[str] | None, replace: bool, progress: Progress
-    ) -> list[Row]:
-        """Create the devices of approved printers, those of `printer_ids` or all; give a row for each.
-
-        A device whose credentials are here is left alone unless `replace` says to make it anew.
-
-        Args:
-            login: the PSP administrator's.
-            password: likewise; it is kept nowhere.
-            printer_ids: ids or aliases; None for all that are approved.
-            replace: make devices anew.
-            progress: is told what happens.
-
-        Raises:
-            InputError: the administrator's login or password is missing, and PrintOS wants them.
-            NotFoundError: there is no such printer, or none is approved.
-            ConflictError: somebody else is at it.
-            CloudError: the administrator's login is refused, or PrintOS can't be reached for it.
-        """
-        if self._printos.needs_login and not (login and password):
-            raise InputError("the PSP administrator's login and password are missing")
-        if not self._activating.acquire(blocking=False):
-            raise ConflictError("devices are being activated already")
-        try:
-            chosen = self._chosen(printer_ids)
-            rows = {printer.id: self._as_it_is(printer, replace=replace) for printer in chosen}
-            wanted = [printer for printer in chosen if rows[printer.id] is None]
-            activation = Activation(
-                printos=self._printos,
-                registry=self._registry,
-                credentials=self._credentials,
-                tell=self._tell,
-                on_device=self._adopt,
-            )
-            created = activation.run(login, password, wanted, replace=replace, progress=progress)
-            rows |= {row["printer"]: row for row in created}
-        finally:
-            self._activating.release()
-        return [row for row in rows.values() if row is not None]
-
-    def forget(self, printer_id: str) -> None:
-        """Drop a printer's credentials; its device stays in PrintOS.
-
-        Raises:
-            StorageError: the sealed file can't be deleted.
-        """
-        self._devices.pop(printer_id, None)
-        self._credentials.remove(printer_id)
-
     def step(self) -> float:
         """Post what is due; gives the seconds until more may be."""
-        printers = self._registry.printers()
-        for printer in printers:
-            self._note_state(printer)
+        self._devices.note_states()
+        self._take_devices()
+        printers = self._printers()
         now = self._monotonic()
         if now < self._closed_until:
             return min(self._closed_until - now, POLL_SECONDS)
@@ -187,8 +125,8 @@ class Cloud:
         """Tell PrintOS that the devices go off, as far as that goes in a few seconds."""
         self._is_closing = True  # a step that goes on meanwhile would tell that they are on
         deadline = self._monotonic() + CLOSE_SECONDS
-        for printer in self._registry.printers():
-            off, device = replace(printer, online=False), self._devices.get(printer.id)
+        for printer in self._printers():
+            off, device = replace(printer, online=False), self._told.get(printer.id)
             if device is None or device.word in (None, self._printos.status_word(off)):
                 continue
             left = deadline - self._monotonic()
@@ -199,7 +137,7 @@ class Cloud:
 
     def health(self) -> dict[str, Any]:
         """Tell how things stand with PrintOS: `state` is `unused`, `connecting`, `online` or `away`."""
-        told_at, devices = self._updated_at, len(self._devices)
+        told_at, devices = self._updated_at, len(self._devices.logins())
         state = "unused" if not devices else "away" if self._failures else "connecting" if told_at is None else "online"
         return {
             "state": state,
@@ -210,52 +148,20 @@ class Cloud:
             "problem": self._problem or None,
         }
 
-    def _chosen(self, printer_ids: Sequence[str] | None) -> list[Printer]:
-        if printer_ids is not None:
-            return [self._registry.find(printer_id) for printer_id in printer_ids]
-        approved = [printer for printer in self._registry.printers() if printer.approved]
-        if not approved:
-            raise NotFoundError("no printer is approved for PrintOS: `printos-agent printers approve ID` does that")
-        return approved
-
-    def _as_it_is(self, printer: Printer, *, replace: bool) -> Row | None:
-        """Give the row of a printer that nothing is to be done for; None for one that needs a device."""
-        if not printer.approved:
-            return result(printer, "refused", f"approve it first: printos-agent printers approve {printer.id}")
-        device = self._devices.get(printer.id)
-        if device is None or replace:
-            return None
-        if printer.printos == "refused":
-            return result(
-                printer, "refused", "PrintOS refuses its credentials: activate --replace makes it anew", device.login
-            )
-        return result(printer, "active", "", device.login)
-
-    def _adopt(self, printer_id: str, login: DeviceLogin) -> None:
-        self._devices[printer_id] = _Device(login)
-
-    def _note_state(self, printer: Printer) -> None:
-        """Let the registry say how a printer stands, where it doesn't yet."""
-        if printer.id in self._devices:
-            state = "active" if printer.printos in UNTOLD | {"credentials-lost"} else printer.printos
-        elif printer.printos == "active":
-            log.error("%s (%s): its PrintOS credentials are lost; activate --replace", printer.id, printer.label)
-            state = "credentials-lost"
-        else:
-            state = "pending" if printer.approved and printer.printos == "none" else printer.printos
-        if state != printer.printos and not self._activating.locked():
-            self._set_state(printer, state)
-
-    def _set_state(self, printer: Printer, state: str) -> None:
-        try:
-            self._registry.set_printos(printer.id, state)
-        except NotFoundError:
-            log.info("%s (%s): has been forgotten meanwhile", printer.id, printer.label)
+    def _take_devices(self) -> None:
+        """Take the devices that there are now; one that was made anew has been told nothing yet."""
+        known = self._told
+        self._told = {
+            printer_id: known[printer_id]
+            if printer_id in known and known[printer_id].login is login
+            else _Device(login)
+            for printer_id, login in self._devices.logins().items()
+        }
 
     def _queue(self, printers: Sequence[Printer]) -> Iterator[tuple[float, _Device, Printer]]:
         """Give each printer that has a device, with the moment its status is due."""
         for printer in printers:
-            device = self._devices.get(printer.id)
+            device = self._told.get(printer.id)
             if device is not None:
                 yield device.due_at(self._printos.status_word(printer), self._interval_seconds), device, printer
 
@@ -282,9 +188,7 @@ class Cloud:
         self._updates += 1
         self._updated_at = now
         self._reached()
-        if printer.printos == "refused":
-            log.info("%s (%s): PrintOS takes its status again", printer.id, printer.label)
-            self._set_state(printer, "active")
+        self._devices.accepted(printer, device.login)
 
     def _reached(self) -> None:
         if self._failures:
@@ -312,12 +216,7 @@ class Cloud:
         pause = backoff(device.failures, base=2 * self._interval_seconds, ceiling=REFUSED_PAUSE_CEILING_SECONDS)
         device.retry_at = self._monotonic() + pause
         self._reached()
-        was_replaced = self._devices.get(printer.id) is not device
-        if was_replaced or printer.printos == "refused":
-            return
-        log.warning("%s (%s): PrintOS refuses its status: %s", printer.id, printer.label, error)
-        self._set_state(printer, "refused")
-        self._tell(Event("printos-refused", {"printer": printer.id, "name": printer.label, "message": str(error)}))
+        self._devices.refused(printer, device.login, error)
 
 
 def _away_pause(failures: int) -> float:

@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 Changed = TypeVar("Changed", Job, Printer)
 
 
-class Activation(Protocol):
-    """What creates PrintOS devices: `agent.cloud.Cloud`."""
+class Devices(Protocol):
+    """The printers' devices in PrintOS: `agent.devices.Devices`."""
 
     def activate(
         self, login: str, password: str, *, printer_ids: list[str] | None, replace: bool, progress: Progress
@@ -51,7 +51,7 @@ class Operations:
         spool: Spool,
         registry: Registry,
         destinations: Destinations,
-        cloud: Activation,
+        devices: Devices,
         target_for: Callable[[Printer], object],
         printer_is_back: Callable[[str], None],
         status: Callable[[], dict[str, Any]],
@@ -59,7 +59,7 @@ class Operations:
         self._spool = spool
         self._registry = registry
         self._destinations = destinations
-        self._cloud = cloud
+        self._devices = devices
         self._target_for = target_for
         self._printer_is_back = printer_is_back
         self._status = status
@@ -128,7 +128,7 @@ class Operations:
         found = self._registry.find(printer)
         if waiting := self._spool.waiting(found.id):
             raise ConflictError(f"jobs still wait for {found.label} ({waiting}); cancel them first")
-        self._cloud.forget(found.id)
+        self._devices.forget(found.id)
         self._registry.forget(found.id)
         return _noted("forgotten", found)
 
@@ -178,7 +178,7 @@ class Operations:
 
     def _activate(self, arguments: Mapping[str, Any], _document: Path | None, progress: Progress) -> Any:
         printer = arguments.get("printer")
-        return self._cloud.activate(
+        return self._devices.activate(
             _optional_text(arguments, "login"),
             _optional_text(arguments, "password"),
             printer_ids=[self._registry.find(printer).id] if printer else None,

@@ -3,7 +3,7 @@
 LAN  -> Browser, sweep -> Discovery -> Registry <- StatusPoller
 MQTT -> Intake -> Spool -> Dispatcher -> drivers -> printer
 web -> Fetcher -> Spool
-Spool, Registry -> Outbox -> Relay -> MQTT          Registry -> Cloud -> PrintOS
+Spool, Registry -> Outbox -> Relay -> MQTT          Registry -> Devices, Cloud -> PrintOS
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from agent.config_schema import Config
 from agent.control import ControlServer
 from agent.credentials import CredentialStore, load_seal_key
 from agent.destinations import CloudTarget, Destinations
+from agent.devices import Devices
 from agent.discovery import Discovery
 from agent.dispatcher import Dispatcher
 from agent.download import resolve, trusted
@@ -150,12 +151,18 @@ class Parts:
         self.fetcher = Fetcher(documents=self.spool.incoming, transfer=transfer, beat=beat)
 
     def _build_cloud(self, config: Config) -> None:
-        self.cloud = Cloud(
-            printos=build_printos(config.printos),
+        printos = build_printos(config.printos)
+        self.devices = Devices(
+            printos=printos,
             registry=self.registry,
             credentials=CredentialStore(config.credentials_folder, key=lambda: load_seal_key(config.seal_key_file)),
-            waiting_jobs=self.spool.waiting,
             tell=self.outbox.put_event,
+        )
+        self.cloud = Cloud(
+            printos=printos,
+            printers=self.registry.printers,
+            devices=self.devices,
+            waiting_jobs=self.spool.waiting,
             status_interval_seconds=config.printos.status_interval,
         )
 
@@ -200,7 +207,7 @@ class Parts:
             spool=self.spool,
             registry=self.registry,
             destinations=self.destinations,
-            cloud=self.cloud,
+            devices=self.devices,
             target_for=self.identity_check.target_for,
             printer_is_back=self.dispatcher.printer_is_back,
             status=self.health.status,

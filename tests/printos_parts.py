@@ -13,6 +13,7 @@ from typing import Any
 from agent.cloud import Cloud
 from agent.config_schema import PrinterConfig
 from agent.credentials import CredentialStore
+from agent.devices import Devices
 from agent.errors import NotFoundError
 from agent.http import Answer, HttpClient
 from agent.model import Event, Identity, Printer, PrinterState, PrinterStatus, Supply
@@ -154,17 +155,18 @@ class Watched:
 
 @dataclass
 class Site:
-    """A cloud service with everything around it."""
+    """The devices and their statuses, with everything around them."""
 
     bench: Bench
     registry: Memory
+    devices: Devices
     cloud: Cloud
     credentials: CredentialStore
     events: list[Event] = field(default_factory=list)
 
     def activate(self, *, replace: bool = False, printer_ids: list[str] | None = None) -> dict[str, dict[str, Any]]:
         """Activate as a person would, and give the rows by printer."""
-        rows = self.cloud.activate(
+        rows = self.devices.activate(
             LOGIN, PASSWORD, printer_ids=printer_ids, replace=replace, progress=lambda _facts: None
         )
         return {row["printer"]: row for row in rows}
@@ -181,14 +183,15 @@ def a_site(bench: Bench, folder: Path, registry: Memory, *, printos: Any = None,
     credentials = CredentialStore(folder / "credentials", key=lambda: bytes(32))
     events: list[Event] = []
     tell: Callable[[Event], None] = events.append
+    client = printos or bench.platform()
+    devices = Devices(printos=client, registry=registry, credentials=credentials, tell=tell)
     cloud = Cloud(
-        printos=printos or bench.platform(),
-        registry=registry,
-        credentials=credentials,
+        printos=client,
+        printers=registry.printers,
+        devices=devices,
         waiting_jobs=lambda _printer_id: 3,
-        tell=tell,
         status_interval_seconds=interval_seconds,
         monotonic=bench.ticker,
     )
-    cloud.open()
-    return Site(bench, registry, cloud, credentials, events)
+    devices.open()
+    return Site(bench, registry, devices, cloud, credentials, events)

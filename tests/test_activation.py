@@ -115,7 +115,7 @@ def test_a_wrong_password_changes_nothing(bench: Bench, tmp_path: Path) -> None:
     """The refusal reaches the person, and the printer stays pending."""
     site = a_site(bench, tmp_path, Memory(a_press()))
     with pytest.raises(CloudRefusedError, match="wrong login"):
-        site.cloud.activate(LOGIN, "guess", printer_ids=None, replace=False, progress=lambda _facts: None)
+        site.devices.activate(LOGIN, "guess", printer_ids=None, replace=False, progress=lambda _facts: None)
     assert site.registry.find(ONE).printos == "pending"
 
 
@@ -159,7 +159,7 @@ def test_only_known_printers_can_be_activated(bench: Bench, tmp_path: Path) -> N
 def test_an_administrator_is_asked_for_where_devices_log_in(site: Site, login: str, password: str) -> None:
     """Nothing is sent without both."""
     with pytest.raises(InputError, match="login and password"):
-        site.cloud.activate(login, password, printer_ids=None, replace=True, progress=lambda _facts: None)
+        site.devices.activate(login, password, printer_ids=None, replace=True, progress=lambda _facts: None)
     assert site.bench.report()["administrator_logins"] == 1
 
 
@@ -167,7 +167,7 @@ def test_no_administrator_is_asked_for_where_nobody_logs_in(tmp_path: Path) -> N
     """With `auth` none a device is made, or adopted, by nobody in particular."""
     with printos(open=True) as bench:
         site = a_site(bench, tmp_path, Memory(a_press()), printos=bench.openapi(auth="none"))
-        rows = site.cloud.activate("", "", printer_ids=None, replace=False, progress=lambda _facts: None)
+        rows = site.devices.activate("", "", printer_ids=None, replace=False, progress=lambda _facts: None)
         assert [row["result"] for row in rows] == ["active"]
         assert bench.report()["administrator_logins"] == 0
 
@@ -180,7 +180,7 @@ def test_two_people_cannot_activate_at_once(bench: Bench, tmp_path: Path) -> Non
         site.activate()
 
     with pytest.raises(ConflictError):
-        site.cloud.activate(LOGIN, PASSWORD, printer_ids=None, replace=False, progress=meanwhile)
+        site.devices.activate(LOGIN, PASSWORD, printer_ids=None, replace=False, progress=meanwhile)
 
 
 def test_no_secret_of_an_activation_is_kept_or_logged(

@@ -183,9 +183,10 @@ SERVICES = (
         "status.py",
     ),
     (
-        "cloud.py",
+        "devices.py",
         "dispatcher.py",
     ),
+    ("cloud.py",),
 )
 # Builds and starts all of it; then the command line.
 TOP = (

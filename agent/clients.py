@@ -94,12 +94,17 @@ def build_printos(config: PrintosConfig) -> Platform | OpenApi:
 
 
 def printos_http(config: PrintosConfig) -> HttpClient:
-    """Build the HTTP client that reaches PrintOS, through the proxy if there is one.
+    """Build the HTTP client for everything of HP's cloud: with the proxy, authorities and client certificate for it.
 
     Raises:
         ConfigError: a secret can't be read.
     """
-    return HttpClient(verify=config.ca_file or True, proxy=_proxy(config))
+    certificate, key = config.client_cert_file, config.client_key_file
+    return HttpClient(
+        verify=config.ca_file or True,
+        client_certificate=(certificate, key or certificate) if certificate else None,
+        proxy=_proxy(config),
+    )
 
 
 def _proxy(config: PrintosConfig) -> str | None:

@@ -39,6 +39,7 @@ NEEDS: tuple[tuple[str, str, str | None, str], ...] = (
     ("mqtt", "client_key_file", None, "client_cert_file"),
     ("printos", "auth", "bearer", "token_file"),
     ("printos", "proxy_password_file", None, "proxy"),
+    ("printos", "client_key_file", None, "client_cert_file"),
 )
 """Section, key, its value (None for any) and what must be set beside it: without that the key would have no effect."""
 

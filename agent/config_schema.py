@@ -111,6 +111,10 @@ class PrintosConfig:
     proxy: str = _key("", "HTTP proxy, http://[user@]host:port", pattern=r"https?://\S+")
     proxy_password_file: Path | None = _key(None, "file with the proxy's password")
     ca_file: Path | None = _key(None, "certificates to trust", default_text="the system's")
+    client_cert_file: Path | None = _key(None, "certificate to show where one is asked for")
+    client_key_file: Path | None = _key(
+        None, "its private key, without a passphrase", default_text="in client_cert_file"
+    )
     auth: Literal["session", "none", "bearer"] = _key("session", "how `openapi` is authorised")
     token_file: Path | None = _key(None, "file with the bearer token")
     device_login_path: str = _key("/devices/login", "path of the device login of `openapi`", pattern=r"/\S+")

@@ -133,6 +133,7 @@ PARTS = (
         "mqtt.py",
         "outage.py",
         "printos/session.py",
+        "printos/signed_exchange.py",
         "registry.py",
         "spool_attempts.py",
         "spool_commands.py",

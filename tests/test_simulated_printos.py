@@ -333,7 +333,8 @@ def test_serve_says_where_it_is_and_ends_on_sigterm() -> None:
         assert process.wait(20) == 0
     assert ready["ready"] is True
     assert ready["platform_url"].endswith("/platform")
-    assert ready["openapi_url"].endswith("/openapi")
+    for service in ("openapi", "box", "siteflow", "printbeat"):
+        assert ready[f"{service}_url"].endswith(f"/{service}")
 
 
 def test_every_option_of_the_command_line_reaches_it(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+from agent.errors import AnswerLostError
 from tests.printos_parts import LOGIN, PASSWORD, Bench, printos
 
 LOGIN_PATH = "/platform/api/aaa/v1/users/login"
@@ -74,3 +75,28 @@ def test_a_body_may_come_in_chunks() -> None:
     with printos() as bench:
         answer = received(bench, head.encode() + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
     assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(("when", "created"), [("before", 0), ("middle", 0), ("after", 1)])
+def test_a_connection_ends_where_it_was_told_to(when: str, created: int) -> None:
+    """Before anything is done, in the middle of the body, or with all done but the answer."""
+    with printos(open=True) as bench:
+        assert bench.call("POST", f"/simulator/fault?method=POST&path=/openapi/devices&when={when}").status == 200
+        with pytest.raises(AnswerLostError):
+            bench.call("POST", "/openapi/devices", {"model": "HP T230", "serialNumber": "S1", "location": ""})
+        assert len(bench.report()["devices"]) == created
+
+
+def test_an_answer_is_what_it_was_told_to_be_once() -> None:
+    """The next such call goes as always."""
+    with printos(open=True) as bench:
+        bench.call("POST", "/simulator/fault?method=GET&path=/openapi/.*&status=429&retry_after=7")
+        answers = [bench.call("GET", "/openapi/devices") for _ in range(2)]
+    assert [(answer.status, answer.headers.get("Retry-After")) for answer in answers] == [(429, "7"), (200, None)]
+
+
+@pytest.mark.parametrize("query", ["", "method=GET", "method=GET&path=[&when=after", "method=GET&path=/&when=soon"])
+def test_a_fault_that_cannot_be_is_refused(query: str) -> None:
+    """It says what it wants to know."""
+    with printos() as bench:
+        assert bench.call("POST", f"/simulator/fault?{query}").status == 400

@@ -124,7 +124,7 @@ def checked(answer: Answer) -> Answer:
     if answer.status == UNAUTHORIZED:
         raise SessionExpiredError(message)
     if answer.status in OUT_OF_ORDER or answer.status >= SERVER_ERROR:
-        raise CloudUnreachableError(f"PrintOS is out of order: {message}", retry_after_seconds=_retry_after(answer))
+        raise CloudUnreachableError(f"PrintOS is out of order: {message}", retry_after_seconds=retry_after(answer))
     raise CloudRefusedError(f"PrintOS refuses: {message}", status=answer.status)
 
 
@@ -195,7 +195,8 @@ def _forms(text: str) -> list[str]:
     return sorted(forms, key=len, reverse=True)
 
 
-def _retry_after(answer: Answer) -> float | None:
+def retry_after(answer: Answer) -> float | None:
+    """Give the seconds that an answer asks to wait; None where it names none, or a date."""
     value = answer.headers.get("Retry-After", "").strip()
     if not (value.isascii() and value.isdigit()) or len(value) > 9:  # noqa: PLR2004 - a date, or no pause anyone means
         return None

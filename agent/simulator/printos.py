@@ -2,7 +2,8 @@
 
 Both dialects are served on one port, below `/platform` and `/openapi`. The administrator is the one of the options.
 Serial numbers that begin with FOREIGN belong to another organisation. `/simulator/…` steers it: `POST outage?seconds=N`
-(`&drop=1` for connections that just end), `POST expire-sessions`, `POST revoke?login=…`, `GET report`.
+(`&drop=1` for connections that just end), `POST fault?method=…&path=…&when=before|middle|after` (the connection of the
+next such call ends there; or `&status=N`), `POST expire-sessions`, `POST revoke?login=…`, `GET report`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from agent.errors import InputError
 from agent.model import Clock
 from agent.simulator.printos_cloud import PretendCloud
 from agent.simulator.printos_dialects import Controls, OpenApiSide, PlatformSide
-from agent.simulator.printos_http import RefusalError, Route, SiteServer
+from agent.simulator.printos_faults import Fault, Faults
+from agent.simulator.printos_http import RefusalError, Route
+from agent.simulator.printos_server import SiteServer
+from agent.simulator.printos_signatures import Signatures
 
 POLL_SECONDS = 0.05
 
@@ -71,6 +75,9 @@ class PrintOSSimulator:
         self._monotonic = monotonic
         self._now = now
         self.routes: list[Route] = []
+        self.faults = Faults()
+        secrets = {options.api_key: options.api_secret} if options.api_key and options.api_secret else {}
+        self.signatures = Signatures(secrets, now=now)
         self._cloud: PretendCloud | None = None
         self._server: SiteServer | None = None
         self._thread: threading.Thread | None = None
@@ -105,7 +112,12 @@ class PrintOSSimulator:
         )
         cloud.load()
         openapi = OpenApiSide(cloud, is_open=options.open, bearer=options.bearer_token)
-        self.routes = PlatformSide(cloud).routes() + openapi.routes() + Controls(cloud).routes()
+        self.routes = [
+            *PlatformSide(cloud).routes(),
+            *openapi.routes(),
+            *Controls(cloud).routes(),
+            *self.faults.routes(),
+        ]
         self._cloud = cloud
         try:
             self._server = SiteServer((options.host, options.port), self)
@@ -127,11 +139,16 @@ class PrintOSSimulator:
 
     def ready_line(self) -> str:
         """Tell in one line of JSON where it is."""
-        return json.dumps({"ready": True, "platform_url": f"{self.url}/platform", "openapi_url": f"{self.url}/openapi"})
+        services = ("platform", "openapi", "box", "siteflow", "printbeat")
+        return json.dumps({"ready": True, **{f"{service}_url": f"{self.url}/{service}" for service in services}})
 
     def outage(self, path: str) -> str | None:
         """Say how it is out of order; what steers it always works."""
         return None if path.startswith("/simulator/") else self.cloud.outage()
+
+    def fault(self, method: str, path: str) -> Fault | None:
+        """Give what is to happen to a call; never to one that steers it."""
+        return None if path.startswith("/simulator/") else self.faults.take(method, path)
 
     def refused(self, method: str, path: str, refusal: RefusalError) -> None:
         """Keep a refusal for the report."""

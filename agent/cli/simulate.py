@@ -31,8 +31,11 @@ def _add_printos(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=port_to_take, required=True, help="0 takes a free one")
     parser.add_argument("--admin-login", required=True, metavar="L")
     parser.add_argument("--admin-password-file", type=Path, required=True, metavar="F")
-    parser.add_argument("--api-key", metavar="K")
-    parser.add_argument("--api-secret-file", type=Path, metavar="F")
+    parser.add_argument("--api-key", metavar="K", help="the key that Box, Site Flow and Print Beat take")
+    parser.add_argument("--api-secret-file", type=Path, metavar="F", help="file with its secret")
+    parser.add_argument(
+        "--preflight-seconds", type=positive_seconds, default=0.5, metavar="S", help="how long Box looks at a file"
+    )
     parser.add_argument("--session-seconds", type=positive_seconds, default=1800.0, metavar="S")
     parser.add_argument(
         "--status-seconds", type=positive_seconds, metavar="S", help="answer 429 to an unchanged status before that"
@@ -93,6 +96,7 @@ def simulate_printos(options: argparse.Namespace) -> int:
         open=options.open,
         bearer_token=read_secret(options.bearer_token_file) if options.bearer_token_file else "",
         state_file=options.state_file,
+        preflight_seconds=options.preflight_seconds,
     )
     return _listening(options.port, lambda: serve(settings, sys.stdout))
 

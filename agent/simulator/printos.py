@@ -16,16 +16,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from agent.errors import InputError
 from agent.model import Clock
+from agent.simulator.box import BoxSide
+from agent.simulator.box_shelf import BoxShelf
 from agent.simulator.printos_cloud import PretendCloud
 from agent.simulator.printos_dialects import Controls, OpenApiSide, PlatformSide
 from agent.simulator.printos_faults import Fault, Faults
 from agent.simulator.printos_http import RefusalError, Route
 from agent.simulator.printos_server import SiteServer
 from agent.simulator.printos_signatures import Signatures
+from agent.simulator.printos_uploads import Uploads
 
 POLL_SECONDS = 0.05
 
@@ -46,6 +49,7 @@ class PrintOSOptions:
         open: the OpenAPI side demands no tokens and gives no credentials.
         bearer_token: a token that the OpenAPI side takes in place of any session's; empty for none.
         state_file: where devices are kept over a restart; None for nowhere.
+        preflight_seconds: how long Box looks at a file.
     """
 
     admin_login: str
@@ -59,6 +63,7 @@ class PrintOSOptions:
     open: bool = False
     bearer_token: str = field(default="", repr=False)
     state_file: Path | None = None
+    preflight_seconds: float = 0.5
 
 
 class PrintOSSimulator:
@@ -78,6 +83,11 @@ class PrintOSSimulator:
         self.faults = Faults()
         secrets = {options.api_key: options.api_secret} if options.api_key and options.api_secret else {}
         self.signatures = Signatures(secrets, now=now)
+        self.uploads = Uploads(now=now)
+        shelf = BoxShelf(
+            uploads=self.uploads, preflight_seconds=options.preflight_seconds, monotonic=monotonic, now=now
+        )
+        self.box = BoxSide(shelf, self.signatures)
         self._cloud: PretendCloud | None = None
         self._server: SiteServer | None = None
         self._thread: threading.Thread | None = None
@@ -115,14 +125,17 @@ class PrintOSSimulator:
         self.routes = [
             *PlatformSide(cloud).routes(),
             *openapi.routes(),
-            *Controls(cloud).routes(),
+            *Controls(cloud, report=self.report).routes(),
             *self.faults.routes(),
+            *self.uploads.routes(),
+            *self.box.routes(),
         ]
         self._cloud = cloud
         try:
             self._server = SiteServer((options.host, options.port), self)
         except OSError as error:
             raise InputError(f"{options.host}:{options.port}: {error.strerror}") from error
+        self.uploads.url = self.url
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(POLL_SECONDS,), name="printos-simulator", daemon=True
         )
@@ -141,6 +154,10 @@ class PrintOSSimulator:
         """Tell in one line of JSON where it is."""
         services = ("platform", "openapi", "box", "siteflow", "printbeat")
         return json.dumps({"ready": True, **{f"{service}_url": f"{self.url}/{service}" for service in services}})
+
+    def report(self) -> dict[str, Any]:
+        """Tell what has happened; no secret is in it."""
+        return {**self.cloud.report(), "box": self.box.report()}
 
     def outage(self, path: str) -> str | None:
         """Say how it is out of order; what steers it always works."""

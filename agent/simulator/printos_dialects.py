@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -149,8 +149,9 @@ class OpenApiSide:
 class Controls:
     """What steers the simulator, below `/simulator`."""
 
-    def __init__(self, cloud: PretendCloud) -> None:
+    def __init__(self, cloud: PretendCloud, *, report: Callable[[], Mapping[str, Any]]) -> None:
         self._cloud = cloud
+        self._report = report
 
     def routes(self) -> list[Route]:
         """Give its routes."""
@@ -158,7 +159,7 @@ class Controls:
             Route("POST", "/simulator/outage", self.begin_outage),
             Route("POST", "/simulator/expire-sessions", self.expire_sessions),
             Route("POST", "/simulator/revoke", self.revoke),
-            Route("GET", "/simulator/report", lambda _call: Reply(200, self._cloud.report())),
+            Route("GET", "/simulator/report", lambda _call: Reply(200, self._report())),
         ]
 
     def begin_outage(self, call: Call) -> Reply:

@@ -13,12 +13,21 @@ TOKEN_NAME = "Indigo-SmS-Auth-Token"  # noqa: S105 - the name of the header and 
 
 
 class RefusalError(Exception):
-    """Raised when the pretended PrintOS refuses a call; it becomes a `smsError`."""
+    """Raised when the pretended PrintOS refuses a call.
 
-    def __init__(self, status: int, message: str, *, headers: Mapping[str, str] | None = None) -> None:
+    Attributes:
+        status: the HTTP status code.
+        headers: of the answer.
+        content: its body; a `smsError` unless given.
+    """
+
+    def __init__(
+        self, status: int, message: str, *, headers: Mapping[str, str] | None = None, content: Any = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.headers = dict(headers or {})
+        self.content = content
 
 
 class Sink(Protocol):
@@ -78,7 +87,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: JSON, or nothing."""
+    """An answer: JSON, bytes of the type that `headers` name, or nothing."""
 
     status: int
     content: Any = None

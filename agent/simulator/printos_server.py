@@ -120,7 +120,7 @@ class SiteHandler(BaseHTTPRequestHandler):
             reply = self._out_of_order() if outage else self._routed(path, fault)
         except RefusalError as refusal:
             self.server.site.refused(self.command, path, refusal)
-            reply = Reply(refusal.status, sms_error(refusal), refusal.headers)
+            reply = Reply(refusal.status, refusal.content or sms_error(refusal), refusal.headers)
         except _BrokenOffError:
             self.close_connection = True
             return
@@ -254,11 +254,12 @@ class SiteHandler(BaseHTTPRequestHandler):
         return replace(call, sink=sink)
 
     def _send(self, reply: Reply) -> None:
-        body = b"" if reply.content is None else json.dumps(reply.content).encode()
+        content = reply.content
+        body = content if isinstance(content, bytes) else b"" if content is None else json.dumps(content).encode()
         self.send_response(reply.status)
         for name, value in reply.headers.items():
             self.send_header(name, value)
-        if body:
+        if body and "Content-Type" not in reply.headers:
             self.send_header("Content-Type", "application/json")
         if self.close_connection:
             self.send_header("Connection", "close")

@@ -51,6 +51,7 @@ PURE = (
         "limits.py",
         "printer_record.py",
         "printos/mapping.py",
+        "printos/upload_urls.py",
         "reconcile.py",
         "settlement.py",
         "spool_rows.py",

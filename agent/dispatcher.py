@@ -252,7 +252,10 @@ class Dispatcher:
 
     def _broken_off(self, job: Job, journal: JobJournal, exc: JobCanceledError) -> None:
         log.info("job %s: %s", job.id, exc)
-        self._ask_about(job, journal, "sending")
+        if journal.stage is None:
+            self._attempts.retry(job.id, after_seconds=0, reasons=(), message="")  # which ends a job like this one
+        else:
+            self._ask_about(job, journal, "sending")
 
     def _failed(self, job: Job, journal: JobJournal, exc: Exception) -> None:
         if journal.stage is None:

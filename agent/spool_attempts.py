@@ -91,7 +91,7 @@ class JobJournal:
             JobCanceledError: somebody wants the job cancelled, and its last byte has not left.
         """
         self._beat()
-        if self.stage == "sending" and self._is_cancelled():
+        if self.stage in (None, "sending") and self._is_cancelled():
             raise JobCanceledError("cancelled in the middle of its document")
 
     def _is_cancelled(self) -> bool:

@@ -118,8 +118,9 @@ UPDATE = """
     WHERE seq = :seq
     RETURNING *"""
 
-# The best pending job of a printer that has none under way; of printers whose best have one priority, that of the one
-# that was served the longest ago. The printers with pending jobs are found by hops over the index, so that a long queue
+# The best pending job of a printer that has none under way, or of a cloud destination that has all it was sent: those
+# work at many at once, for days. Of printers whose best have one priority, that of the one that was served the longest
+# ago. The printers with pending jobs are found by hops over the index, so that a long queue
 # costs no more than a short one. A next attempt further away than any pause was written by a clock that was wrong.
 CLAIM = """
     WITH RECURSIVE waiting (printer_id) AS (
@@ -137,7 +138,8 @@ CLAIM = """
         FROM waiting
         WHERE printer_id NOT IN (SELECT value FROM json_each(:excluded))
             AND (:only IS NULL OR printer_id IN (SELECT value FROM json_each(:only)))
-            AND NOT EXISTS (SELECT 1 FROM jobs WHERE printer_id = waiting.printer_id AND state IN (5, 6)))
+            AND NOT EXISTS (SELECT 1 FROM jobs WHERE printer_id = waiting.printer_id AND state IN (5, 6)
+                AND NOT (printer_id IN ('box', 'siteflow') AND stage IN ('left', 'sent'))))
     UPDATE jobs SET state = 5, stage = 'announced', attempts = attempts + 1, updated_at = :now
     WHERE seq = (
         SELECT jobs.seq FROM best JOIN jobs ON jobs.seq = best.seq LEFT JOIN turns USING (printer_id)

@@ -77,6 +77,19 @@ def test_a_cancel_breaks_off_a_document_on_a_raw_port_and_says_what_may_have_com
     assert received == []
 
 
+def test_a_cancel_breaks_off_what_comes_before_a_document(tmp_path: Path, clock: FakeClock) -> None:
+    """Nothing that counts has left, so that there is nothing to ask about and nothing to doubt."""
+    with opened(tmp_path / "state", clock) as parts:
+        parts.accept(Ticket(printer="p", id="order-17"))
+        job = begin(parts)
+        journal = parts.spool.attempts.journal(job, beat=nothing)
+        parts.spool.cancel("order-17")
+        with pytest.raises(JobCanceledError):
+            journal.beat()
+        ended = parts.spool.attempts.retry("order-17", after_seconds=0, reasons=(), message="")
+        assert (ended.state, ended.state_reasons, ended.message) == (*CANCELED, "")
+
+
 def test_a_cancel_that_was_carried_out_is_wanted_no_longer(tmp_path: Path, clock: FakeClock) -> None:
     """However it ended: printers are asked about cancels for as long as some are wanted."""
     with opened(tmp_path / "state", clock) as parts:

@@ -44,6 +44,15 @@ def test_a_printer_has_one_job_at_a_time(parts: Parts) -> None:
     assert [claimed(parts) for _ in range(3)] == ["p-1", "q-1", None]
 
 
+def test_a_cloud_destination_works_at_many_jobs_at_a_time(parts: Parts) -> None:
+    """It has its next one as soon as it has all of the last one, however long that takes there; not before."""
+    for job_id in ("first", "second"):
+        parts.accept(Ticket(printer="siteflow", id=job_id))
+    assert (claimed(parts), claimed(parts)) == ("first", None)
+    parts.spool.attempts.sent("first", JobReading(JobState.PROCESSING, device_job_id="1"))
+    assert claimed(parts) == "second"
+
+
 def test_a_printer_that_is_left_alone_is_passed_over(parts: Parts) -> None:
     """The jobs of excluded printers stay where they are."""
     parts.accept(Ticket(printer="p", id="p-1", priority=90))

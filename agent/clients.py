@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from agent.config import read_printer_credentials, read_secret, read_secrets
 from agent.config_schema import PrinterConfig, PrintosConfig, SnmpConfig
@@ -100,19 +100,25 @@ def printos_http(config: PrintosConfig) -> HttpClient:
         ConfigError: a secret can't be read.
     """
     certificate, key = config.client_cert_file, config.client_key_file
+    proxy, proxy_login = _proxy(config)
     return HttpClient(
         verify=config.ca_file or True,
         client_certificate=(certificate, key or certificate) if certificate else None,
-        proxy=_proxy(config),
+        proxy=proxy,
+        proxy_login=proxy_login,
     )
 
 
-def _proxy(config: PrintosConfig) -> str | None:
-    if not config.proxy or config.proxy_password_file is None:
-        return config.proxy or None
+def _proxy(config: PrintosConfig) -> tuple[str | None, tuple[str, str] | None]:
+    """Give the URL of the proxy without a login, and the login."""
+    if not config.proxy:
+        return None, None
     parts = urlsplit(config.proxy)
-    user, _, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user}:{quote(read_secret(config.proxy_password_file), safe='')}@{host}"))
+    user, _, place = parts.netloc.rpartition("@")
+    url = urlunsplit(parts._replace(netloc=place))
+    if not user:
+        return url, None
+    return url, (unquote(user), read_secret(config.proxy_password_file) if config.proxy_password_file else "")
 
 
 def snmp_client(config: SnmpConfig, *, communities: Sequence[str] = ()) -> SnmpClient | SnmpV3Client:

@@ -23,6 +23,7 @@ from agent.document_reference import canonical_host
 from agent.endpoints import DRIVERS_BY_SCHEME
 from agent.errors import ConfigError
 from agent.hardware import hardware_id
+from agent.tls import lenient, show, trusting
 
 Section = TypeVar("Section")
 
@@ -92,6 +93,8 @@ def check_files(config: Config) -> None:
             problem = _file_problem(key.name, file) if key.name.endswith("_file") and file is not None else None
             if problem:
                 raise _error_at(config.path, _lines_of(config.path), f"{section}.{key.name}", problem)
+        if problem := _certificate_problem(values):
+            raise _error_at(config.path, _lines_of(config.path), f"{section}.client_cert_file", problem)
 
 
 def read_secret(path: Path) -> str:
@@ -153,9 +156,23 @@ def _file_problem(key: str, file: Path) -> str | None:
         return f"{file} can't be read" if file.exists() else f"{file} does not exist"
     try:
         if key == "credentials_file":
-            read_printer_credentials(file)
+            return _certificate_problem(read_printer_credentials(file))
+        if key == "ca_file":
+            trusting(file, otherwise=file)
         elif key not in CERTIFICATE_FILES:
             read_secret(file)
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+def _certificate_problem(values: Any) -> str | None:
+    """Say why the certificate that a section shows can't be shown; None where it can, or where none is named."""
+    certificate = getattr(values, "client_cert_file", None)
+    if certificate is None:
+        return None
+    try:
+        show(lenient(), certificate, values.client_key_file or certificate)
     except ConfigError as error:
         return str(error)
     return None

@@ -108,7 +108,7 @@ class PrintosConfig:
     dialect: Literal["platform", "openapi"] = _key("platform", "`platform` is HP's own, `openapi` the published one")
     base_url: str = _key("", "where PrintOS is", pattern=r"https?://\S+", default_text="by dialect")
     status_interval: int = _key(120, "seconds between two statuses of an unchanged printer", low=1, high=DAY)
-    proxy: str = _key("", "HTTP proxy, http://[user@]host:port", pattern=r"https?://\S+")
+    proxy: str = _key("", "HTTP proxy, http://[user@]host:port", pattern=r"http://[^\s/?#]+/?")
     proxy_password_file: Path | None = _key(None, "file with the proxy's password")
     ca_file: Path | None = _key(None, "certificates to trust", default_text="the system's")
     client_cert_file: Path | None = _key(None, "certificate to show where one is asked for")

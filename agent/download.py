@@ -14,13 +14,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from urllib3.exceptions import HTTPError as Urllib3Error
-from urllib3.exceptions import NewConnectionError
 from urllib3.response import BaseHTTPResponse
 
 from agent import __version__
 from agent.document_reference import Place
 from agent.errors import AnswerLostError, ConfigError, ConnectFailedError, TransportError
-from agent.http_connection import PatientConnection, PatientTlsConnection
+from agent.http_connection import PatientConnection, PatientTlsConnection, UnconnectedError
 
 CONNECT_SECONDS = 10.0
 LONGEST_SECONDS = 86_400.0
@@ -166,18 +165,18 @@ def resolve(host: str, port: int) -> tuple[str, ...]:
 
 
 def _connected(place: Place, addresses: Sequence[str], trust: Trust, pace: Pace) -> PatientConnection:
-    problem: NewConnectionError | None = None
+    problem: UnconnectedError | None = None
     for address in addresses:
         pace.check()
         connection = _connection(place, address, trust)
         try:
             connection.connect()
-        except NewConnectionError as exc:
+        except UnconnectedError as exc:
             problem = exc
             connection.close()
         else:
             return connection
-    raise ConnectFailedError(f"{place.host}: {_cause(problem) if problem else 'no address'}") from problem
+    raise ConnectFailedError(f"{place.host}: {problem.text if problem else 'no address'}") from problem
 
 
 def _connection(place: Place, address: str, trust: Trust) -> PatientConnection:

@@ -5,6 +5,7 @@ What failed is told as one of two errors, because a caller has one question: may
 
 from __future__ import annotations
 
+import base64
 import functools
 import re
 import ssl
@@ -15,21 +16,24 @@ from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from requests.auth import HTTPBasicAuth
+from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
 from urllib3.exceptions import HTTPError as Urllib3Error
-from urllib3.exceptions import InsecureRequestWarning, NewConnectionError
+from urllib3.exceptions import InsecureRequestWarning, LocationParseError, NewConnectionError
 
 from agent import __version__
 from agent.errors import AnswerLostError, ConnectFailedError, TransportError
-from agent.http_connection import limited
+from agent.http_connection import UnconnectedError, causes, limited, wants_login
+from agent.tls import lenient, show, trusting
 from agent.upload import BLOCK_BYTES, Upload
 
 DEFAULT_LIMIT_BYTES = 4_194_304
 MESSAGE_LIMIT = 200
+LONG_MESSAGE_LIMIT = 1000
+PROXY_LOGIN_WANTED = 407
 _ZONE = re.compile(r"^(https?://\[[^]%]*)%25")
 """Where the zone of an IPv6 address begins (RFC 6874); requests unescapes it once too often."""
 
@@ -65,6 +69,16 @@ TRANSLATION: Mapping[type[Exception], type[TransportError]] = MappingProxyType(
 )
 
 
+QUOTING = (
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    LocationParseError,
+)
+"""Errors that repeat what they find wrong, which may be a token or the query of a URL."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A whole HTTP answer. The names of `headers` are case-insensitive where they come from `HttpClient`."""
@@ -87,7 +101,11 @@ class HttpClient:
         basic: login and password.
         bearer: a token.
         client_certificate: the files of a certificate and of its key.
-        proxy: the URL of an HTTP proxy.
+        proxy: the URL of an HTTP proxy, without a login.
+        proxy_login: user and password for it.
+
+    Raises:
+        ConfigError: a file of certificates or of a key is no good.
     """
 
     def __init__(
@@ -100,16 +118,16 @@ class HttpClient:
         bearer: str | None = None,
         client_certificate: tuple[Path, Path] | None = None,
         proxy: str | None = None,
+        proxy_login: tuple[str, str] | None = None,
     ) -> None:
         self._connect_timeout_seconds = connect_timeout_seconds
         self._read_timeout_seconds = read_timeout_seconds
-        self._session = _session(verify, proxy)
+        self._proxy = proxy
+        self._session = _session(_context(verify, client_certificate), proxy, proxy_login)
         if basic is not None:
-            self._session.auth = HTTPBasicAuth(basic[0].encode(), basic[1].encode())
+            self._session.headers["Authorization"] = _basic(*basic)
         if bearer is not None:
             self._session.headers["Authorization"] = f"Bearer {bearer}"
-        if client_certificate is not None:
-            self._session.cert = (str(client_certificate[0]), str(client_certificate[1]))
 
     def request(
         self,
@@ -136,12 +154,15 @@ class HttpClient:
             AnswerLostError: something may have been sent, and no whole answer came.
         """
         limit_seconds = timeout_seconds or self._read_timeout_seconds
-        before = sys.exception()
+        what, before = f"{method} {url.partition('?')[0]}", sys.exception()
         try:
             with self._open(method, url, headers, body, limit_seconds) as response:
-                return Answer(response.status_code, response.headers, _read(response, limit_bytes))
+                answer = Answer(response.status_code, response.headers, _read(response, limit_bytes))
         except (requests.RequestException, Urllib3Error) as exc:
-            raise _translated(exc, f"{method} {url.partition('?')[0]}", before) from exc
+            raise _translated(exc, what, before) from exc
+        if answer.status == PROXY_LOGIN_WANTED and self._proxy is not None:
+            raise ConnectFailedError(f"{what}: {wants_login(f'the proxy {self._proxy}')}")
+        return answer
 
     def close(self) -> None:
         """Close the connections that are kept."""
@@ -176,17 +197,34 @@ class _Session(requests.Session):
         return None
 
 
-def _session(verify: bool | Path, proxy: str | None) -> requests.Session:
+class _Adapter(HTTPAdapter):
+    """Connects by one TLS context, which says all that requests would say connection by connection."""
+
+    def __init__(self, context: ssl.SSLContext, proxy_login: tuple[str, str] | None) -> None:
+        self._context = context
+        self._proxy_login = proxy_login
+        super().__init__()
+        self.poolmanager = limited(urllib3.PoolManager(blocksize=BLOCK_BYTES))
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:  # noqa: ARG002 - the base class has it
+        """Give the login that the proxy is shown."""
+        return {} if self._proxy_login is None else {"Proxy-Authorization": _basic(*self._proxy_login)}
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Leave it to the context."""
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        """Give the place, and the context."""
+        place, _ = super().build_connection_pool_key_attributes(request, verify, cert)
+        return place, {"ssl_context": self._context, "cert_reqs": self._context.verify_mode}
+
+
+def _session(context: ssl.SSLContext, proxy: str | None, proxy_login: tuple[str, str] | None) -> requests.Session:
     session = _Session()
     session.trust_env = False
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers.update({"User-Agent": f"printos-agent/{__version__}", "Accept-Encoding": "gzip, deflate"})
-    session.verify = str(verify) if isinstance(verify, Path) else verify
-    if verify is False:
-        warnings.filterwarnings("ignore", category=InsecureRequestWarning)
-    adapter = HTTPAdapter()
-    context = _lenient_context() if verify is False else None
-    adapter.poolmanager = limited(urllib3.PoolManager(blocksize=BLOCK_BYTES, ssl_context=context))
+    adapter = _Adapter(context, proxy_login)
     if proxy is not None:
         session.proxies = {"http": proxy, "https": proxy}
         limited(adapter.proxy_manager_for(proxy, blocksize=BLOCK_BYTES))
@@ -195,13 +233,19 @@ def _session(verify: bool | Path, proxy: str | None) -> requests.Session:
     return session
 
 
-def _lenient_context() -> ssl.SSLContext:
-    """Give what speaks to printers: some only have RSA key exchange and short keys, which Python leaves out."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.set_ciphers("DEFAULT:@SECLEVEL=1")
+def _context(verify: bool | Path, client_certificate: tuple[Path, Path] | None) -> ssl.SSLContext:
+    if verify is False:
+        warnings.filterwarnings("ignore", category=InsecureRequestWarning)
+        context = lenient()
+    else:
+        context = trusting(verify if isinstance(verify, Path) else None, otherwise=Path(DEFAULT_CA_BUNDLE_PATH))
+    if client_certificate is not None:
+        show(context, *client_certificate)
     return context
+
+
+def _basic(user: str, password: str) -> str:
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
 def _read(response: requests.Response, limit_bytes: int) -> bytes:
@@ -223,15 +267,19 @@ def _translated(exc: Exception, what: str, before: BaseException | None) -> Tran
     kind = next(TRANSLATION[base] for base in type(exc).__mro__ if base in TRANSLATION)
     if _is_unconnected(exc):
         kind = ConnectFailedError
-    return kind(f"{what}: {_first_cause(exc, before)}")
+    return kind(f"{what}: {_reason(exc, before)}")
 
 
-def _first_cause(exc: BaseException, before: BaseException | None) -> str:
-    """Say what was at the bottom of it: the layers above only repeat it, with the URL and what may be secret in it.
+def _reason(exc: BaseException, before: BaseException | None) -> str:
+    """Say what was at the bottom of it: the layers above only repeat it, with the URL and what may be secret in it."""
+    for cause in causes(exc, before):
+        if isinstance(cause, QUOTING):
+            return "the URL or a header has letters that it may not have"
+        if isinstance(cause, UnconnectedError):
+            return _printable(cause.text, LONG_MESSAGE_LIMIT)
+    *_, first = causes(exc, before)
+    return _printable(str(first), MESSAGE_LIMIT) or type(first).__name__
 
-    `before` is an exception that the caller was already dealing with, which had nothing to do with it.
-    """
-    while (below := exc.__cause__ or exc.__context__) is not None and below is not before:
-        exc = below
-    text = "".join(letter for letter in str(exc) if letter.isprintable())[:MESSAGE_LIMIT]
-    return text or type(exc).__name__
+
+def _printable(text: str, limit: int) -> str:
+    return "".join(letter for letter in text if letter.isprintable())[:limit]

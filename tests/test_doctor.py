@@ -270,7 +270,7 @@ def test_a_printos_that_cannot_be_reached_and_a_device_that_it_refuses_are_told(
     config = parse_config(f'[printos]\nbase_url = "{NOWHERE}"\n', Path("agent.toml"))
     printers = [{"alias": name, "id": name, "printos": "refused"} for name in ("a", "b", "c")]
     reached, devices = check_printos(config, printers, {"state": "online"})
-    assert "printos.proxy" in reached.advice
+    assert "proxy" in reached.advice
     assert devices.message == "a, b and 1 more are refused by PrintOS"
 
 

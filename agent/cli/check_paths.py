@@ -115,7 +115,7 @@ def _answers(config: Config) -> Finding:
         with closing(printos_http(config.printos)) as http:
             status = http.request("GET", url, timeout_seconds=10.0).status
     except TransportError as error:
-        advice = "see printos.base_url, printos.proxy and printos.ca_file; does the firewall let tcp 443 out?"
+        advice = "see printos.base_url, proxy, ca_file and client_cert_file; does the firewall let tcp 443 out?"
         return Finding("PrintOS", "failed", str(error), advice)
     if status >= SERVER_ERROR:
         return Finding("PrintOS", "warning", f"{url} is out of order (HTTP {status})", "it is tried again; wait")

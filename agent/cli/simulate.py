@@ -36,6 +36,11 @@ def _add_printos(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preflight-seconds", type=positive_seconds, default=0.5, metavar="S", help="how long Box looks at a file"
     )
+    parser.add_argument(
+        "--stage-seconds", type=positive_seconds, default=1.0, metavar="S", help="how long orders are at each stage"
+    )
+    parser.add_argument("--postback-url", metavar="URL", help="where Site Flow tells of its orders")
+    parser.add_argument("--postback-token-file", type=Path, metavar="F", help="file with the token that goes with it")
     parser.add_argument("--session-seconds", type=positive_seconds, default=1800.0, metavar="S")
     parser.add_argument(
         "--status-seconds", type=positive_seconds, metavar="S", help="answer 429 to an unchanged status before that"
@@ -96,6 +101,9 @@ def simulate_printos(options: argparse.Namespace) -> int:
         open=options.open,
         bearer_token=read_secret(options.bearer_token_file) if options.bearer_token_file else "",
         state_file=options.state_file,
+        stage_seconds=options.stage_seconds,
+        postback_url=options.postback_url,
+        postback_token=read_secret(options.postback_token_file) if options.postback_token_file else "",
         preflight_seconds=options.preflight_seconds,
     )
     return _listening(options.port, lambda: serve(settings, sys.stdout))

@@ -3,7 +3,8 @@
 Both dialects are served on one port, below `/platform` and `/openapi`. The administrator is the one of the options.
 Serial numbers that begin with FOREIGN belong to another organisation. `/simulator/…` steers it: `POST outage?seconds=N`
 (`&drop=1` for connections that just end), `POST fault?method=…&path=…&when=before|middle|after` (the connection of the
-next such call ends there; or `&status=N`), `POST expire-sessions`, `POST revoke?login=…`, `GET report`.
+next such call ends there; or `&status=N`), `POST siteflow/throttle?times=N`, `POST expire-sessions`,
+`POST revoke?login=…`, `GET report`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from agent.simulator.printos_http import RefusalError, Route
 from agent.simulator.printos_server import SiteServer
 from agent.simulator.printos_signatures import Signatures
 from agent.simulator.printos_uploads import Uploads
+from agent.simulator.siteflow import SiteFlowSide
+from agent.simulator.siteflow_orders import OrderBook
 
 POLL_SECONDS = 0.05
 
@@ -50,6 +53,11 @@ class PrintOSOptions:
         bearer_token: a token that the OpenAPI side takes in place of any session's; empty for none.
         state_file: where devices are kept over a restart; None for nowhere.
         preflight_seconds: how long Box looks at a file.
+        stage_seconds: how long an order is at each of Site Flow's stages.
+        artwork_seconds: how long an order's artwork may stay away before it is in error.
+        order_delay_seconds: how long after its creation an order is not shown.
+        postback_url: where Site Flow tells of its orders; None for nowhere.
+        postback_token: goes with that.
     """
 
     admin_login: str
@@ -64,6 +72,11 @@ class PrintOSOptions:
     bearer_token: str = field(default="", repr=False)
     state_file: Path | None = None
     preflight_seconds: float = 0.5
+    stage_seconds: float = 1.0
+    artwork_seconds: float = 5.0
+    order_delay_seconds: float = 0.0
+    postback_url: str | None = None
+    postback_token: str = field(default="", repr=False)
 
 
 class PrintOSSimulator:
@@ -88,6 +101,17 @@ class PrintOSSimulator:
             uploads=self.uploads, preflight_seconds=options.preflight_seconds, monotonic=monotonic, now=now
         )
         self.box = BoxSide(shelf, self.signatures)
+        book = OrderBook(
+            uploads=self.uploads,
+            stage_seconds=options.stage_seconds,
+            error_seconds=options.artwork_seconds,
+            delay_seconds=options.order_delay_seconds,
+            postback_url=options.postback_url,
+            postback_token=options.postback_token,
+            monotonic=monotonic,
+            now=now,
+        )
+        self.siteflow = SiteFlowSide(book, self.signatures)
         self._cloud: PretendCloud | None = None
         self._server: SiteServer | None = None
         self._thread: threading.Thread | None = None
@@ -129,6 +153,7 @@ class PrintOSSimulator:
             *self.faults.routes(),
             *self.uploads.routes(),
             *self.box.routes(),
+            *self.siteflow.routes(),
         ]
         self._cloud = cloud
         try:
@@ -136,6 +161,7 @@ class PrintOSSimulator:
         except OSError as error:
             raise InputError(f"{options.host}:{options.port}: {error.strerror}") from error
         self.uploads.url = self.url
+        self.siteflow.book.start()
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(POLL_SECONDS,), name="printos-simulator", daemon=True
         )
@@ -149,6 +175,7 @@ class PrintOSSimulator:
         self._server.server_close()
         self._server.end_connections()
         self._thread.join(POLL_SECONDS * 100)
+        self.siteflow.book.stop()
 
     def ready_line(self) -> str:
         """Tell in one line of JSON where it is."""
@@ -157,7 +184,7 @@ class PrintOSSimulator:
 
     def report(self) -> dict[str, Any]:
         """Tell what has happened; no secret is in it."""
-        return {**self.cloud.report(), "box": self.box.report()}
+        return {**self.cloud.report(), "box": self.box.report(), "siteflow": self.siteflow.report()}
 
     def outage(self, path: str) -> str | None:
         """Say how it is out of order; what steers it always works."""

@@ -7,14 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from agent.config import read_printer_credentials, read_secret, read_secrets
-from agent.config_schema import PrinterConfig, PrintosConfig, SnmpConfig
+from agent.config import read_order_file, read_printer_credentials, read_secret, read_secrets
+from agent.config_schema import PrinterConfig, PrintosConfig, SiteflowConfig, SnmpConfig
 from agent.drivers.snmp import SnmpClient
 from agent.drivers.snmp_v3 import SnmpV3Client
 from agent.http import HttpClient
 from agent.model import utc_now
 from agent.printos.openapi import OpenApi
 from agent.printos.platform import Platform
+from agent.printos.presigned import PresignedPut
+from agent.printos.signed_exchange import SignedExchange
+from agent.printos.signing import ApiKey, sign_printos, sign_siteflow
+from agent.printos.siteflow import SiteFlow, with_account
+from agent.printos.siteflow_target import SiteFlowTarget
 
 PRINTER_CONNECT_SECONDS = 3.0
 PRINTER_READ_SECONDS = 30.0
@@ -90,6 +95,36 @@ def build_printos(config: PrintosConfig) -> Platform | OpenApi:
         auth=config.auth,
         bearer=read_secret(config.token_file) if config.token_file else None,
         device_login_path=config.device_login_path,
+    )
+
+
+def build_siteflow(config: SiteflowConfig, http: HttpClient) -> SiteFlow:
+    """Build the client of Site Flow; `http` is that for everything of HP's cloud.
+
+    Raises:
+        ConfigError: the secret can't be read.
+    """
+    assert config.secret_file is not None  # agent.config demands it beside the key
+    key = ApiKey(config.key, read_secret(config.secret_file))
+    sign = sign_printos if config.signing == "printos" else with_account(sign_siteflow, config.account)
+    exchange, orders = (
+        SignedExchange(service="Site Flow", http=http, base_url=url, key=key, sign=sign, now=utc_now)
+        for url in (config.base_url, config.orders_url)
+    )
+    return SiteFlow(exchange=exchange, orders=orders, upload_key=config.upload_url_key, fetch_key=config.fetch_url_key)
+
+
+def build_siteflow_target(config: SiteflowConfig, http: HttpClient) -> SiteFlowTarget:
+    """Build what takes the documents for Site Flow.
+
+    Raises:
+        ConfigError: the secret can't be read, or the order_file is no JSON object.
+    """
+    return SiteFlowTarget(
+        client=build_siteflow(config, http),
+        put=PresignedPut(http=http, service_url=config.base_url),
+        config=config,
+        template=read_order_file(config.order_file) if config.order_file else {},
     )
 
 

@@ -7,6 +7,7 @@ systemd credentials first, then beside agent.toml. An empty text or list is the 
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -41,10 +42,12 @@ NEEDS: tuple[tuple[str, str, str | None, str], ...] = (
     ("printos", "auth", "bearer", "token_file"),
     ("printos", "proxy_password_file", None, "proxy"),
     ("printos", "client_key_file", None, "client_cert_file"),
+    ("siteflow", "key", None, "secret_file"),
 )
 """Section, key, its value (None for any) and what must be set beside it: without that the key would have no effect."""
 
 BASE_URLS = {"platform": "https://printos.api.hp.com/platform", "openapi": "https://printos.api.hp.com"}
+SITEFLOW_URLS = {"oneflow": "https://pro-api.oneflowcloud.com", "printos": "https://printos.api.hp.com/siteflow"}
 
 
 def load_config(path: Path) -> Config:
@@ -126,6 +129,21 @@ def read_secrets(path: Path) -> tuple[str, ...]:
     return secrets
 
 
+def read_order_file(path: Path) -> dict[str, Any]:
+    """Read an order of Site Flow, or a part of one, from a file of JSON.
+
+    Raises:
+        ConfigError: it can't be read, or is no JSON object.
+    """
+    try:
+        order = json.loads(read_secret(path))
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: is not JSON: {error}") from error
+    if not isinstance(order, dict):
+        raise ConfigError(f"{path}: is no JSON object")
+    return order
+
+
 @dataclass(frozen=True, slots=True)
 class PrinterCredentials:
     """How to log in to a printer; what is not needed is None."""
@@ -159,6 +177,8 @@ def _file_problem(key: str, file: Path) -> str | None:
             return _certificate_problem(read_printer_credentials(file))
         if key == "ca_file":
             trusting(file, otherwise=file)
+        elif key == "order_file":
+            read_order_file(file)
         elif key not in CERTIFICATE_FILES:
             read_secret(file)
     except ConfigError as error:
@@ -314,6 +334,11 @@ def _derived(section: str, raw: Mapping[str, Any]) -> dict[str, Any]:
         _fill(values, "response_topics", [f"{values['base_topic']}/reply/#"])
     elif section == "printos":
         _fill(values, "base_url", BASE_URLS["openapi" if values.get("dialect") == "openapi" else "platform"])
+    elif section == "siteflow":
+        _fill(values, "base_url", SITEFLOW_URLS["printos" if values.get("signing") == "printos" else "oneflow"])
+        _fill(values, "orders_url", values["base_url"])
+        _fill(values, "postback_id_keys", ["sourceOrderId"])
+        _fill(values, "postback_status_keys", ["status"])
     return values
 
 

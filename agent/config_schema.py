@@ -175,6 +175,53 @@ class FetchConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class SiteflowConfig:
+    """HP Site Flow, as a destination of documents: each becomes an order."""
+
+    key: str = _key("", "token of a key that may create and query orders; empty: Site Flow is not used")
+    secret_file: Path | None = _key(None, "file with its secret")
+    signing: Literal["oneflow", "printos"] = _key(
+        "oneflow", "how requests are signed: Site Flow's own way, or that of the old route through PrintOS"
+    )
+    base_url: str = _key("", "where Site Flow is", pattern=r"https?://\S+", default_text="by signing")
+    orders_url: str = _key(
+        "",
+        "where orders are created, such as https://orders.oneflow.io, which makes them later",
+        pattern=r"https?://\S+",
+        default_text="base_url",
+    )
+    account: str = _key("", "account id, for the key of a service user", pattern=r"[^\s/]+")
+    destination: str = _key("", "account that orders go to where the ticket names none")
+    order_file: Path | None = _key(None, "JSON file with what every order has unless its ticket says otherwise")
+    validate: bool = _key(default=True, about="have Site Flow validate each order before its document is uploaded")
+    completed_at: Literal["accepted", "printready", "printed", "shipped"] = _key(
+        "shipped", "what Site Flow must have done with an order for its job to be completed"
+    )
+    errored: Literal["aborted", "stopped"] = _key(
+        "aborted", "state of the job of an order in error: people can mend some of those in Site Flow"
+    )
+    poll_interval: int = _key(60, "seconds between two looks at an order, at the most", low=1, high=3600)
+    upload_url_key: str = _key("", "name of the upload URL's field in the answer", default_text="found by its words")
+    fetch_url_key: str = _key("", "name of the fetch URL's field", default_text="found by its words")
+    postback_token_file: Path | None = _key(
+        None, "file with the token of postbacks, which `[web]` then takes at /siteflow/postback"
+    )
+    postback_id_keys: tuple[str, ...] = _key(
+        (), "names of the field with the order's own id in postbacks", default_text="sourceOrderId"
+    )
+    postback_status_keys: tuple[str, ...] = _key((), "names of the field with its status", default_text="status")
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """The web listener."""
+
+    listen: str = _key(
+        "", "address and port, such as 127.0.0.1:8080; empty: none", pattern=r"(\[[0-9A-Fa-f:.]+\]|[^\s:/]+):[0-9]{1,5}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class PrinterConfig:
     """One `[[printer]]`: which printer it is, and what to do differently for it."""
 
@@ -223,6 +270,8 @@ class Config:
     fetch: FetchConfig = FetchConfig()
     limits: LimitsConfig = LimitsConfig()
     account: AccountConfig = AccountConfig()
+    siteflow: SiteflowConfig = SiteflowConfig()
+    web: WebConfig = WebConfig()
     printers: tuple[PrinterConfig, ...] = ()
     users: tuple[UserConfig, ...] = ()
     path: Path | None = None
@@ -270,6 +319,8 @@ SECTIONS: dict[str, type] = {
     "fetch": FetchConfig,
     "limits": LimitsConfig,
     "account": AccountConfig,
+    "siteflow": SiteflowConfig,
+    "web": WebConfig,
 }
 TABLES: dict[str, type] = {"printer": PrinterConfig, "user": UserConfig}
 """What may stand there any number of times, as `[[printer]]`."""

@@ -167,7 +167,7 @@ class Follower:
                 followed = replace(followed, is_cancelled=True, pause_seconds=FIRST_ASK_SECONDS)
                 reading = _read(target, followed)
         except PrinterUnreachableError as exc:
-            if not wants_cancel:
+            if not wants_cancel or followed.job.destination != "printer":  # a cloud works on, and can be told later
                 raise
             self._attempts.end_canceled(
                 followed.job.id, f"the printer could not be told: {exc}; pages of it may come out"

@@ -17,7 +17,7 @@ from typing import Any
 
 from agent.accounts import Accounts
 from agent.answers import Answers
-from agent.clients import PrinterClients, build_printos, snmp_client
+from agent.clients import PrinterClients, build_printos, build_siteflow_target, printos_http, snmp_client
 from agent.cloud import Cloud
 from agent.commands import Commands, command_topics
 from agent.config_schema import Config
@@ -80,11 +80,16 @@ class Parts:
             accounts=accounts,
         )
         self.clouds: dict[CloudDestination, CloudTarget] = {}
+        self._build_siteflow(config)
         self._build_lan(config)
         self._build_fetch(config)
         self._build_cloud(config)
         self._build_mqtt(config)
         self._build_control(config)
+
+    def _build_siteflow(self, config: Config) -> None:
+        if config.siteflow.key:
+            self.clouds["siteflow"] = build_siteflow_target(config.siteflow, printos_http(config.printos))
 
     def _build_lan(self, config: Config) -> None:
         subnets = tuple(IPv4Network(subnet) for subnet in config.discovery.subnets)

@@ -157,10 +157,12 @@ PARTS = (
         "drivers/snmp_requests.py",
         "printos/administrator.py",
         "printos/siteflow.py",
+        "printos/siteflow_watch.py",
         "spool_incoming.py",
     ),
     (
         "drivers/snmp_sweep.py",
+        "printos/siteflow_target.py",
         "spool.py",
     ),
     (

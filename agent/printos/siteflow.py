@@ -19,13 +19,18 @@ from agent.printos.siteflow_status import OrderRecord, parse_order, parse_orders
 from agent.printos.upload_urls import UploadUrls, parse_upload_urls
 
 THROTTLED = 429
+UNAVAILABLE = 503
 NOT_FOUND = 404
 CONFLICT = 409
 FIRST_ERROR = 400
 LIST_LIMIT = 1000
 
 
-class ThrottledError(CloudUnreachableError):
+class NotNowError(CloudUnreachableError):
+    """Raised when Site Flow says that it did nothing, and will another time."""
+
+
+class ThrottledError(NotNowError):
     """Raised when Site Flow has been asked too much within the minute."""
 
 
@@ -53,7 +58,8 @@ class SiteFlow:
         fetch_key: likewise.
 
     Every method raises:
-        CloudUnreachableError: no whole answer came, or it is out of order; ThrottledError: it was asked too much.
+        CloudUnreachableError: no whole answer came, or it is out of order; of these NotNowError and ThrottledError say
+            that nothing was done.
         CloudRefusedError: it refuses, and would again.
         NotFoundError: there is no such thing.
     """
@@ -158,6 +164,9 @@ def _refusal(answer: Answer, exchange: SignedExchange) -> Exception:
     if answer.status == THROTTLED:
         told = message or "too many requests"
         return ThrottledError(f"Site Flow asks for patience: {told}", retry_after_seconds=retry_after(answer))
+    if answer.status == UNAVAILABLE:
+        told = message or "HTTP 503"
+        return NotNowError(f"Site Flow is out of order: {told}", retry_after_seconds=retry_after(answer))
     if failed:
         return InvalidOrderError(failed, status=answer.status)
     if answer.status == NOT_FOUND:

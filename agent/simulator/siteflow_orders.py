@@ -117,6 +117,10 @@ class OrderBook:
         for thread in self._threads:
             thread.join(FETCH_SECONDS)
 
+    def settle(self) -> None:
+        """Wait until all is fetched and told that is to be."""
+        self._work.join()
+
     def create(self, body: Mapping[str, Any], *, source: str) -> SimulatedOrder:
         """Make an order and have its artwork fetched; 400 where there is one of its sourceOrderId."""
         with self._lock:
@@ -251,9 +255,12 @@ class OrderBook:
             except queue.Empty:
                 self.look()
                 continue
-            if work is None:
-                return
-            work()
+            try:
+                if work is None:
+                    return
+                work()
+            finally:
+                self._work.task_done()
 
     def _shown(self, order: SimulatedOrder | None) -> SimulatedOrder:
         if order is None or order.visible_at > self._monotonic():

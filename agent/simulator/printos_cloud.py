@@ -8,7 +8,7 @@ import secrets
 import threading
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -117,6 +117,7 @@ class PretendCloud:
         self._logins: dict[Kind, int] = {"administrator": 0, "device": 0}
         self._updates = 0
         self._refused: deque[dict[str, Any]] = deque(maxlen=HISTORY_LENGTH)
+        self._unknown: deque[dict[str, Any]] = deque(maxlen=HISTORY_LENGTH)
         self._out_until = 0.0
         self._outage: Literal["refuse", "drop"] = "refuse"
 
@@ -266,6 +267,11 @@ class PretendCloud:
         """Keep a refusal for the report."""
         self._refused.append({"method": method, "path": path, "status": refusal.status, "message": str(refusal)})
 
+    def note_unknown(self, path: str, names: Sequence[str]) -> None:
+        """Keep the names of fields that were taken though no document has them."""
+        if names:
+            self._unknown.append({"path": path, "names": list(names)})
+
     def report(self) -> dict[str, Any]:
         """Tell what has happened; no secret is in it."""
         with self._lock:
@@ -275,6 +281,7 @@ class PretendCloud:
                 "status_updates": self._updates,
                 "devices": [_shown(device) for device in self._devices.values()],
                 "refused": list(self._refused),
+                "unknown_fields": list(self._unknown),
             }
 
     def _opened(self, kind: Kind, login: str) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from agent.simulator.printos_cloud import SERIAL_PATTERN, Device, Dialect, PretendCloud, is_self_provisionable
-from agent.simulator.printos_http import TOKEN_NAME, Call, RefusalError, Reply, Route, check_fields
+from agent.simulator.printos_http import TOKEN_NAME, Call, RefusalError, Reply, Route, check_fields, check_types
 
 MOMENT_PATTERN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
 DEVICE_STATES = frozenset({"DS_ON", "DS_OFF", "DS_PRINTING", "DS_STANDBY", "DS_ERROR", "DS_RIPPING"})
@@ -80,7 +80,7 @@ class PlatformSide:
 
 
 class OpenApiSide:
-    """The published OpenAPI, below `/openapi`.
+    """The published OpenAPI, below `/openapi`. Its objects are open: the report names the unknown fields that it took.
 
     Args:
         cloud: the organisation.
@@ -115,7 +115,7 @@ class OpenApiSide:
         if not self._is_free(call):
             self._cloud.administrator(call.token())
         content = call.content()
-        check_fields(content, {}, NEW_OPENAPI_DEVICE)
+        self._cloud.note_unknown(call.path, check_types(content, NEW_OPENAPI_DEVICE))
         model, serial = content.get("model", ""), content.get("serialNumber", "")
         device = self._cloud.create(
             "openapi",
@@ -134,8 +134,8 @@ class OpenApiSide:
         if caller is not None and caller is not device:
             raise RefusalError(403, "the session is another device's")
         content = call.content()
-        check_fields(content, {}, OPENAPI_STATUS)
-        check_fields(content.get("metrics", {}), {}, OPENAPI_METRICS)
+        self._cloud.note_unknown(call.path, check_types(content, OPENAPI_STATUS))
+        self._cloud.note_unknown(call.path, check_types(content.get("metrics", {}), OPENAPI_METRICS))
         self._cloud.tell(device, content.get("status", device.status or ""), content)
         return Reply(200)
 

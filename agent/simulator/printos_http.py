@@ -134,15 +134,24 @@ def check_fields(content: Mapping[str, Any], required: Mapping[str, type], optio
     Raises:
         RefusalError: 400.
     """
-    known = {**required, **optional}
     for name in required:
         if name not in content:
             raise RefusalError(400, f"{name} is missing")
-    for name, value in content.items():
-        if name not in known:
-            raise RefusalError(400, f"{name} is unknown; known are {', '.join(known)}")
-        if not _is_a(value, known[name]):
-            raise RefusalError(400, f"{name} must be {known[name].__name__}")
+    known = {**required, **optional}
+    for name in check_types(content, known):
+        raise RefusalError(400, f"{name} is unknown; known are {', '.join(known)}")
+
+
+def check_types(content: Mapping[str, Any], known: Mapping[str, type]) -> tuple[str, ...]:
+    """Make sure that the known fields of an object are of their types; give the names of its others.
+
+    Raises:
+        RefusalError: 400.
+    """
+    for name, kind in known.items():
+        if name in content and not _is_a(content[name], kind):
+            raise RefusalError(400, f"{name} must be {kind.__name__}")
+    return tuple(name for name in content if name not in known)
 
 
 def _is_a(value: Any, kind: type) -> bool:

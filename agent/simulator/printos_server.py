@@ -7,7 +7,7 @@ import json
 import re
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
@@ -128,8 +128,11 @@ class SiteHandler(BaseHTTPRequestHandler):
         if self._is_unread:
             self._linger()
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = answer  # noqa: N815 - http.server's names
-    do_HEAD = do_OPTIONS = do_TRACE = do_CONNECT = answer  # noqa: N815 - the same
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        """Answer every method that there is or will be: http.server looks for one named `do_` and the method."""
+        if not name.startswith("do_"):
+            raise AttributeError(name)
+        return self.answer
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Refuse what is no call at all, in PrintOS's shape too, and end the connection."""

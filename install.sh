@@ -14,6 +14,7 @@ usage: ./install.sh demo [OPTION…]      the main job on simulators, with no ha
        sudo ./install.sh                install the service, or bring it up to date with this clone
        sudo ./install.sh uninstall [--purge]
                                         remove the service; --purge also removes configuration, credentials and jobs
+       sudo ./install.sh rotate-key     seal the PrintOS logins with a new key; the old one is deleted
 for developers:
        ./install.sh venv EXTRAS         make .venv with these extras, such as demo,dev
        sudo ./install.sh packages NAME… install Debian packages that are missing, without starting their services
@@ -142,9 +143,14 @@ make_configuration() {
     install -m 640 -g "$NAME" agent.toml.example "$ETC/agent.toml"
   fi
   if [ ! -e "$ETC/seal-key" ]; then
-    (umask 077 && head -c 32 /dev/urandom | base64 -w 0 >"$ETC/seal-key.new")
+    make_key "$ETC/seal-key.new"
     mv "$ETC/seal-key.new" "$ETC/seal-key"
   fi
+}
+
+make_key() {
+  (umask 077 && head -c 32 /dev/urandom | base64 -w 0 >"$1")
+  sync "$1"
 }
 
 # Each installation has a folder of its own, and `current` turns to it in one step: what runs is never half of one.
@@ -199,6 +205,28 @@ What to do next (docs/operating.md has the whole story):
 NEXT
 }
 
+# Until the agent has sealed everything anew, the old key is there beside the new one; broken off anywhere, the next run
+# goes on from there.
+rotate_key() {
+  local sealed
+  require_root rotate-key
+  grep -qs seal-key-old "$UNIT" || die "the service is not installed, or too old; run: sudo ./install.sh"
+  if [ ! -e "$ETC/seal-key-old" ] || cmp -s "$ETC/seal-key" "$ETC/seal-key-old"; then
+    make_key "$ETC/seal-key.new"
+    ln -f "$ETC/seal-key" "$ETC/seal-key-old"
+    sync "$ETC"
+    mv "$ETC/seal-key.new" "$ETC/seal-key"
+  fi
+  sync "$ETC"
+  systemctl restart "$NAME" || die "the service did not start; both keys are kept, so run this again when it does"
+  sealed=$("$COMMAND" credentials --json) || die "the service does not answer; both keys are kept, so run this again"
+  case $sealed in
+    *'"older"'*) die "not everything is sealed anew, the service's log says why; both keys are kept, so run this again" ;;
+  esac
+  rm "$ETC/seal-key-old"
+  say "the key is new, and the old one is deleted"
+}
+
 uninstall() {
   require_root uninstall
   if systemd_runs; then systemctl --quiet disable --now "$NAME" 2>/dev/null || say "(the service was not installed)"; fi
@@ -220,6 +248,7 @@ main() {
     demo) demo "$@" ;;
     venv | packages) [ $# -gt 0 ] || { usage >&2; exit 2; }; "$what" "$@" ;;
     -h | --help) usage ;;
+    rotate-key) [ $# = 0 ] || { usage >&2; exit 2; }; rotate_key ;;
     service) [ $# = 0 ] || { usage >&2; exit 2; }; service ;;
     uninstall)
       case "$#:${1:-}" in 0: | 1:--purge) uninstall "$@" ;; *) usage >&2; exit 2 ;; esac ;;

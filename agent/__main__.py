@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "printers": ("printers",),
     "lan": ("discover", "probe"),
     "jobs": ("print", "jobs"),
+    "credentials": ("credentials",),
     "settings": ("config",),
     "doctor": ("doctor",),
     "simulate": ("demo", "simulate"),

@@ -20,6 +20,7 @@ from agent.config_schema import Config
 from agent.errors import ConflictError, StorageError
 from agent.loop import Loop, wake_one
 from agent.parts import Parts
+from agent.private_memory import keep_memory_private
 from agent.systemd import notifier
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ def run(config: Config) -> int:
         StorageError: the state folder can't be used.
         ConfigError: a secret can't be read.
     """
+    keep_memory_private()
     _log_to_standard_error(config.agent.log_level)
     with _only_agent(config):
         parts = Parts(config)
@@ -61,6 +63,7 @@ def _start(parts: Parts) -> dict[str, Loop]:
     parts.registry.open()
     parts.spool.open()
     parts.dispatcher.open()
+    parts.credentials.open()
     parts.devices.open()
     parts.control.open()
     parts.snmp.start()

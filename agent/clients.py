@@ -41,28 +41,32 @@ class PrinterClients:
         self._probing = HttpClient(
             connect_timeout_seconds=PRINTER_CONNECT_SECONDS, read_timeout_seconds=PROBE_READ_SECONDS, verify=False
         )
-        self._with_login: dict[Path, HttpClient] = {}
+        self._with_login: dict[Path, tuple[int, HttpClient]] = {}
 
     def probing(self) -> HttpClient:
         """Give the impatient client that asks strangers."""
         return self._probing
 
     def client_for(self, printer: PrinterConfig | None) -> HttpClient:
-        """Give the client of a printer, with the credentials of its configuration.
+        """Give the client of a printer, with the credentials of its configuration as they are in their file now.
 
         Raises:
             ConfigError: its credentials_file is wrong.
         """
         if printer is None or printer.credentials_file is None:
             return self._open
+        file = printer.credentials_file
         with self._lock:
-            if printer.credentials_file not in self._with_login:
-                self._with_login[printer.credentials_file] = _client_with_login(printer.credentials_file)
-            return self._with_login[printer.credentials_file]
+            written_at = file.stat().st_mtime_ns if file.exists() else 0
+            since, client = self._with_login.get(file, (None, None))
+            if client is None or since != written_at:
+                client = _client_with_login(file)
+                self._with_login[file] = (written_at, client)
+            return client
 
     def close(self) -> None:
         """Close all connections."""
-        for client in (self._open, self._probing, *self._with_login.values()):
+        for client in (self._open, self._probing, *(client for _, client in self._with_login.values())):
             client.close()
 
 

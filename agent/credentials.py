@@ -1,34 +1,36 @@
-"""Device logins sealed on the disk: the only file that knows cryptography.
+"""Device logins sealed on the disk: the only file that encrypts.
 
 A sealed file is a mark, the fingerprint of the key, a nonce, and AES-256-GCM over the login as JSON with the printer's
 id as associated data, so that no file can stand in for another printer's. It protects the state folder, not a stolen
-card: whoever has the key file as well can read everything.
+card: whoever has the key as well can read everything.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
-import os
 import re
 import secrets
+import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Literal
 
+from agent.durable_file import replace_durably
 from agent.errors import RefusedError, StorageError
+from agent.seal_key import FINGERPRINT_BYTES, Keyring, SealKeys, fingerprint_of
 
 log = logging.getLogger(__name__)
 
-CREDENTIAL_NAME = "seal-key"
 MARK = b"printos-login-1\n"
-FINGERPRINT_BYTES = 8
 NONCE_BYTES = 12
-SHORTEST_KEY_BYTES = 16
 FILE_LIMIT_BYTES = 65_536
 SUFFIX = ".sealed"
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+SealedBy = Literal["current", "older", "unknown", "damaged"]
+"""Which key a sealed file takes; `unknown` is none that is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,33 +43,48 @@ class DeviceLogin:
     serial: str = ""
 
 
-def load_seal_key(key_file: Path) -> bytes:
-    """Give the 32-byte key that seals: from the systemd credential `seal-key`, else from `key_file`, made if missing.
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A sealed file as a person may see it."""
 
-    Raises:
-        StorageError: the key can't be read or made.
-        RefusedError: it is too short, or others than its owner may read it.
-    """
-    folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    credential = Path(folder) / CREDENTIAL_NAME if folder else None
-    try:
-        if credential is not None and credential.is_file():
-            return _derived_key(credential)
-        if not key_file.exists():
-            _write_new(key_file, secrets.token_hex(32).encode() + b"\n")
-        if key_file.stat().st_mode & 0o077:
-            raise RefusedError(f"{key_file}: others may read it; chmod 600 it")
-        return _derived_key(key_file)
-    except OSError as error:
-        raise StorageError(f"{error.filename or key_file}: {error.strerror or error}") from error
+    printer_id: str
+    sealed_by: SealedBy
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """What a change of the key came to: the printers whose logins it `sealed` anew, and those that nothing opens."""
+
+    sealed: tuple[str, ...]
+    left: tuple[str, ...]
 
 
 class CredentialStore:
-    """One sealed file a printer, in a folder of mode 0700; `key` gives the 32-byte key, and is asked when needed."""
+    """One sealed file a printer, in a folder of mode 0700; safe in several threads.
 
-    def __init__(self, folder: Path, *, key: Callable[[], bytes]) -> None:
+    Args:
+        folder: of the sealed files.
+        keys: where the key is kept; nobody looks there before it is needed.
+    """
+
+    def __init__(self, folder: Path, *, keys: SealKeys) -> None:
         self._folder = folder
-        self._key = key
+        self._keys = keys
+        self._lock = threading.RLock()
+
+    @property
+    def key_place(self) -> str:
+        """Where the key is, for a person."""
+        return self._keys.place
+
+    def check_key(self) -> None:
+        """Make sure that a login could be sealed now, before one is asked for.
+
+        Raises:
+            StorageError: there is no key.
+            RefusedError: it may not be used.
+        """
+        self._keys.load()
 
     def save(self, printer_id: str, login: DeviceLogin) -> None:
         """Seal a login; it is on the disk when this returns.
@@ -76,12 +93,8 @@ class CredentialStore:
             StorageError: the disk did not keep it, or there is no key.
             RefusedError: the key may not be used.
         """
-        path = self._path(printer_id)
-        sealed = _seal(json.dumps(asdict(login)).encode(), key=self._key(), printer_id=printer_id)
-        try:
-            _replace(path, sealed)
-        except OSError as error:
-            raise StorageError(f"{path}: {error.strerror or error}") from error
+        with self._lock:
+            self._write(printer_id, login, self._keys.load())
 
     def load(self, printer_id: str) -> DeviceLogin | None:
         """Open a printer's login; None where there is none.
@@ -90,18 +103,18 @@ class CredentialStore:
             RefusedError: it is sealed with another key; the file stays, for the key may come back.
             StorageError: it is damaged and has been kept aside, or it can't be read.
         """
-        path = self._path(printer_id)
-        try:
-            with path.open("rb") as file:
-                sealed = file.read(FILE_LIMIT_BYTES)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StorageError(f"{path}: {error.strerror or error}") from error
-        login = self._opened(path, printer_id, sealed)
-        if login is None:
-            raise StorageError(f"{path}: damaged; kept aside as {_kept_aside(path)}")
-        return login
+        with self._lock:
+            path, sealed = self._path(printer_id), self._read(printer_id)
+            if sealed is None:
+                return None
+            login, sealed_by = _opened(sealed, printer_id, self._keys.load())
+            if sealed_by == "unknown":
+                raise RefusedError(
+                    f"{path}: sealed with another key; bring that key back, or make the device anew: activate --replace"
+                )
+            if login is None:
+                raise StorageError(f"{path}: damaged; kept aside as {_kept_aside(path)}")
+            return login
 
     def remove(self, printer_id: str) -> None:
         """Delete a printer's login, if there is one.
@@ -111,29 +124,88 @@ class CredentialStore:
         """
         path = self._path(printer_id)
         try:
-            path.unlink(missing_ok=True)
+            with self._lock:
+                path.unlink(missing_ok=True)
         except OSError as error:
             raise StorageError(f"{path}: {error.strerror or error}") from error
 
     def ids(self) -> tuple[str, ...]:
         """Name the printers that have a sealed login."""
-        return tuple(sorted(path.name.removesuffix(SUFFIX) for path in self._folder.glob(f"*{SUFFIX}")))
+        names = (path.name.removesuffix(SUFFIX) for path in self._folder.glob(f"*{SUFFIX}"))
+        return tuple(sorted(filter(ID_PATTERN.fullmatch, names)))
 
-    def _opened(self, path: Path, printer_id: str, sealed: bytes) -> DeviceLogin | None:
-        key = self._key()
-        start = len(MARK) + FINGERPRINT_BYTES
-        if not sealed.startswith(MARK) or len(sealed) <= start + NONCE_BYTES:
-            return None
-        if sealed[len(MARK) : start] != _fingerprint(key):
-            raise RefusedError(
-                f"{path}: sealed with another key; bring that key back, or make the device anew: activate --replace"
+    def listing(self) -> tuple[Sealed, ...]:
+        """Say of every sealed login which key it takes.
+
+        Raises:
+            StorageError: a file or the key can't be read.
+            RefusedError: the key may not be used.
+        """
+        with self._lock:
+            ids = self.ids()
+            ring = self._keys.load() if ids else None
+            found = ((printer_id, self._read(printer_id)) for printer_id in ids)
+            return tuple(
+                Sealed(it, _opened(sealed, it, ring)[1]) for it, sealed in found if sealed is not None and ring
             )
-        plain = _unseal(sealed[start:], key=key, printer_id=printer_id)
+
+    def rotate(self, on_sealed: Callable[[str], None]) -> Rotation:
+        """Change the key: every login that can be opened is sealed with a new one, then the old one is dropped.
+
+        Whatever ends it in the middle, all that could be read can be read after it, and `open` or another `rotate`
+        goes on. `on_sealed` is called with the id of each printer.
+
+        Raises:
+            StorageError: the disk did not take something; the change is not over.
+            RefusedError: the key may not be used, or isn't ours to change.
+        """
+        with self._lock:
+            self._keys.begin_change()
+            return self._finish_change(on_sealed)
+
+    def open(self) -> None:
+        """Bring a change of the key to its end that somebody began; where that fails, all can be read as before."""
         try:
-            return None if plain is None else DeviceLogin(**json.loads(plain))
-        except (ValueError, TypeError) as error:
-            log.warning("%s: was sealed by another version: %s", path, error)
+            with self._lock:
+                if self._keys.is_changing:
+                    rotation = self._finish_change(lambda _printer_id: None)
+                    log.info("%s is the key now; logins that it sealed: %d", self._keys.place, len(rotation.sealed))
+        except (StorageError, RefusedError) as error:
+            log.error("the change of the key is not over: %s", error)  # noqa: TRY400 - the message is all
+
+    def _finish_change(self, on_sealed: Callable[[str], None]) -> Rotation:
+        ring = self._keys.load()
+        sealed: dict[bool, list[str]] = {True: [], False: []}
+        for printer_id in self.ids():
+            sealed[self._seal_anew(printer_id, ring)].append(printer_id)
+            on_sealed(printer_id)
+        self._keys.end_change()
+        return Rotation(tuple(sealed[True]), tuple(sealed[False]))
+
+    def _seal_anew(self, printer_id: str, ring: Keyring) -> bool:
+        """Have the current key seal a login; False where nothing opens it."""
+        login, sealed_by = _opened(self._read(printer_id) or b"", printer_id, ring)
+        if login is not None and sealed_by == "older":
+            self._write(printer_id, login, ring)
+        return login is not None
+
+    def _read(self, printer_id: str) -> bytes | None:
+        path = self._path(printer_id)
+        try:
+            with path.open("rb") as file:
+                return file.read(FILE_LIMIT_BYTES)
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            raise StorageError(f"{path}: {error.strerror or error}") from error
+
+    def _write(self, printer_id: str, login: DeviceLogin, ring: Keyring) -> None:
+        path = self._path(printer_id)
+        sealed = _seal(json.dumps(asdict(login)).encode(), key=ring.current, printer_id=printer_id)
+        try:
+            replace_durably(path, sealed)
+        except OSError as error:
+            raise StorageError(f"{path}: {error.strerror or error}") from error
 
     def _path(self, printer_id: str) -> Path:
         if not ID_PATTERN.fullmatch(printer_id):
@@ -141,11 +213,33 @@ class CredentialStore:
         return self._folder / f"{printer_id}{SUFFIX}"
 
 
+def _opened(sealed: bytes, printer_id: str, ring: Keyring) -> tuple[DeviceLogin | None, SealedBy]:
+    """Open a sealed file and say what sealed it; no login where that is unknown, or damaged in any way."""
+    start = len(MARK) + FINGERPRINT_BYTES
+    if not sealed.startswith(MARK) or len(sealed) <= start + NONCE_BYTES:
+        return None, "damaged"
+    key = ring.find(sealed[len(MARK) : start])
+    if key is None:
+        return None, "unknown"
+    login = _parse_login(_unseal(sealed[start:], key=key, printer_id=printer_id), printer_id)
+    if login is None:
+        return None, "damaged"
+    return login, "current" if key == ring.current else "older"
+
+
+def _parse_login(plain: bytes | None, printer_id: str) -> DeviceLogin | None:
+    try:
+        return None if plain is None else DeviceLogin(**json.loads(plain))
+    except (ValueError, TypeError):
+        log.warning("%s: its login was sealed by another version", printer_id)
+        return None
+
+
 def _seal(plain: bytes, *, key: bytes, printer_id: str) -> bytes:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - 8 MB, only for who has devices
 
     nonce = secrets.token_bytes(NONCE_BYTES)
-    return MARK + _fingerprint(key) + nonce + AESGCM(key).encrypt(nonce, plain, printer_id.encode())
+    return MARK + fingerprint_of(key) + nonce + AESGCM(key).encrypt(nonce, plain, printer_id.encode())
 
 
 def _unseal(sealed: bytes, *, key: bytes, printer_id: str) -> bytes | None:
@@ -159,19 +253,6 @@ def _unseal(sealed: bytes, *, key: bytes, printer_id: str) -> bytes | None:
         return None
 
 
-def _fingerprint(key: bytes) -> bytes:
-    """Tell two keys apart without telling anything of them."""
-    return hashlib.sha256(b"printos-agent fingerprint\0" + key).digest()[:FINGERPRINT_BYTES]
-
-
-def _derived_key(path: Path) -> bytes:
-    """Make 32 bytes of whatever random text or bytes the file has."""
-    secret = path.read_bytes().strip()
-    if len(secret) < SHORTEST_KEY_BYTES:
-        raise RefusedError(f"{path}: a key of less than {SHORTEST_KEY_BYTES} bytes seals nothing")
-    return hashlib.sha256(b"printos-agent seal\0" + secret).digest()
-
-
 def _kept_aside(path: Path) -> Path:
     aside = path.with_suffix(".damaged")
     try:
@@ -179,31 +260,3 @@ def _kept_aside(path: Path) -> Path:
     except OSError as error:
         raise StorageError(f"{path}: damaged, and can't be moved: {error.strerror or error}") from error
     return aside
-
-
-def _replace(path: Path, content: bytes) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    _write_new(draft, content)
-    draft.replace(path)
-    _sync_folder(path.parent)
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    """Write a file that is not there yet, readable by its owner alone, through to the disk."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -79,8 +79,11 @@ class Devices:
             InputError: the administrator's login or password is missing, and PrintOS wants them.
             NotFoundError: there is no such printer, or none is approved.
             ConflictError: somebody else is at it.
+            RefusedError: the key that seals what PrintOS gives may not be used where it is.
+            StorageError: there is no such key.
             CloudError: the administrator's login is refused, or PrintOS can't be reached for it.
         """
+        self._credentials.check_key()
         if self._printos.needs_login and not (login and password):
             raise InputError("the PSP administrator's login and password are missing")
         if not self._activating.acquire(blocking=False):

@@ -22,7 +22,8 @@ from agent.cloud import Cloud
 from agent.commands import Commands, command_topics
 from agent.config_schema import Config
 from agent.control import ControlServer
-from agent.credentials import CredentialStore, load_seal_key
+from agent.credential_commands import CredentialCommands
+from agent.credentials import CredentialStore
 from agent.destinations import CloudTarget, Destinations
 from agent.devices import Devices
 from agent.discovery import Discovery
@@ -48,6 +49,7 @@ from agent.operations import Operations
 from agent.outbox import Note, Outbox
 from agent.registry import Registry
 from agent.relay import Relay, offline_will
+from agent.seal_key import seal_keys
 from agent.sightings import Sightings
 from agent.spool import Spool
 from agent.status import StatusPoller
@@ -156,11 +158,13 @@ class Parts:
         self.fetcher = Fetcher(documents=self.spool.incoming, transfer=transfer, beat=beat)
 
     def _build_cloud(self, config: Config) -> None:
+        keys = seal_keys(config.seal_key_file, apart_from=config.agent.state_dir)
+        self.credentials = CredentialStore(config.credentials_folder, keys=keys)
         printos = build_printos(config.printos)
         self.devices = Devices(
             printos=printos,
             registry=self.registry,
-            credentials=CredentialStore(config.credentials_folder, key=lambda: load_seal_key(config.seal_key_file)),
+            credentials=self.credentials,
             tell=self.outbox.put_event,
         )
         self.cloud = Cloud(
@@ -249,7 +253,7 @@ class Parts:
     def _build_control(self, config: Config) -> None:
         self.control = ControlServer(
             path=config.socket_path,
-            commands=self.operations.commands(),
+            commands={**self.operations.commands(), **CredentialCommands(self.credentials).commands()},
             folder=config.uploads_folder,
             limit_bytes=config.spool.max_job_bytes,
         )

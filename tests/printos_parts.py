@@ -20,6 +20,7 @@ from agent.model import Event, Identity, Printer, PrinterState, PrinterStatus, S
 from agent.printos.openapi import OpenApi
 from agent.printos.platform import Platform
 from agent.simulator.printos import PrintOSOptions, PrintOSSimulator
+from tests.seal_keys import FixedKeys
 
 LOGIN = "boss@example.com"
 PASSWORD = "correct-horse"
@@ -180,7 +181,7 @@ class Site:
 
 def a_site(bench: Bench, folder: Path, registry: Memory, *, printos: Any = None, interval_seconds: float = 120) -> Site:
     """Build the service on a running simulator, by default in HP's dialect."""
-    credentials = CredentialStore(folder / "credentials", key=lambda: bytes(32))
+    credentials = CredentialStore(folder / "credentials", keys=FixedKeys())
     events: list[Event] = []
     tell: Callable[[Event], None] = events.append
     client = printos or bench.platform()

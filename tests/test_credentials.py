@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.credentials import CredentialStore, DeviceLogin, load_seal_key
+from agent.credentials import CredentialStore, DeviceLogin
 from agent.errors import RefusedError, StorageError
+from tests.seal_keys import FixedKeys
 
 LOGIN = DeviceLogin("d-1", "dev-login", "dev-secret-word", "EX1")
 PRINTER = "4f0c00000000"
@@ -13,7 +14,7 @@ PRINTER = "4f0c00000000"
 
 def store(folder: Path, key: bytes = bytes(32)) -> CredentialStore:
     """Give a store in a folder."""
-    return CredentialStore(folder / "sealed", key=lambda: key)
+    return CredentialStore(folder / "sealed", keys=FixedKeys(key))
 
 
 def test_a_login_comes_back_as_it_was_saved(tmp_path: Path) -> None:
@@ -99,39 +100,6 @@ def test_an_id_cannot_leave_the_folder(tmp_path: Path) -> None:
     """Only what looks like a printer's id becomes a file name."""
     with pytest.raises(StorageError, match="no printer's id"):
         store(tmp_path).save("../escape", LOGIN)
-
-
-def test_a_key_file_is_made_once_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first use makes it with mode 0600; every later one reads the same key."""
-    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
-    path = tmp_path / "keys" / "seal-key"
-    first = load_seal_key(path)
-    assert (len(first), load_seal_key(path), path.stat().st_mode & 0o777) == (32, first, 0o600)
-
-
-def test_a_key_file_that_others_may_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key that is open to others seals nothing."""
-    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
-    load_seal_key(tmp_path / "key")
-    (tmp_path / "key").chmod(0o644)
-    with pytest.raises(RefusedError, match="chmod 600"):
-        load_seal_key(tmp_path / "key")
-
-
-def test_the_systemd_credential_wins_over_the_key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where systemd gives a seal-key, no key file is made."""
-    (tmp_path / "seal-key").write_text("0123456789abcdef0123456789abcdef\n")
-    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    assert len(load_seal_key(tmp_path / "elsewhere")) == 32
-    assert not (tmp_path / "elsewhere").exists()
-
-
-def test_an_empty_key_seals_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key that is too short is refused."""
-    (tmp_path / "seal-key").write_text("short\n")
-    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    with pytest.raises(RefusedError, match="less than 16 bytes"):
-        load_seal_key(tmp_path / "elsewhere")
 
 
 def test_a_folder_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> None:

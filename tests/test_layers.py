@@ -91,11 +91,12 @@ PURE = (
 OUTSIDE = (
     (
         "certificate.py",
+        "durable_file.py",
+        "private_memory.py",
         "tls.py",
         "upload.py",
     ),
     (
-        "credentials.py",
         "drivers/pjl_channels.py",
         "hardware.py",
         "http_connection.py",
@@ -109,7 +110,9 @@ OUTSIDE = (
         "download.py",
         "http.py",
         "part_file.py",
+        "seal_key.py",
     ),
+    ("credentials.py",),
 )
 # What keeps state or speaks a protocol, on top of those.
 PARTS = (
@@ -186,6 +189,7 @@ SERVICES = (
         "activation.py",
         "commands.py",
         "control.py",
+        "credential_commands.py",
         "discovery.py",
         "fetch.py",
         "fetch_transfer.py",
@@ -221,6 +225,7 @@ TOP = (
     ),
     (
         "cli/account.py",
+        "cli/check_credentials.py",
         "cli/check_box.py",
         "cli/check_paths.py",
         "cli/check_printers.py",
@@ -230,6 +235,7 @@ TOP = (
         "cli/printers.py",
     ),
     (
+        "cli/credentials.py",
         "cli/doctor.py",
         "cli/lan.py",
         "cli/service.py",

@@ -10,6 +10,7 @@ from typing import Any
 from agent import __version__
 from agent.cli import client
 from agent.cli.check_box import check_clock, check_disk, check_service, check_state
+from agent.cli.check_credentials import check_credentials
 from agent.cli.check_paths import check_broker, check_fetch, check_lan, check_printos, check_sessions
 from agent.cli.check_printers import check_jobs, check_printers
 from agent.cli.finding import Finding, Look
@@ -74,6 +75,7 @@ def _check_agent(config: Config) -> Iterator[Finding]:
         return
     yield _version(status["agent"])
     yield from check_sessions(status)
+    yield from check_credentials(config)
     yield from check_printos(config, status["printers"], status["printos"])
     yield from check_printers(config, status["printers"])
     yield from check_jobs(client.ask(config, "jobs"))

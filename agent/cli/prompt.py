@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 
 from agent.errors import InputError
+from agent.private_memory import keep_memory_private
 
 
 def ask_text(question: str, *, otherwise: str) -> str:
@@ -20,6 +21,7 @@ def ask_text(question: str, *, otherwise: str) -> str:
 
 def ask_secret(question: str, *, otherwise: str) -> str:
     """Ask for a secret, which is not shown; else as `ask_text`."""
+    keep_memory_private()
     return _answer(lambda: getpass.getpass(question), otherwise)
 
 

@@ -14,6 +14,7 @@ from agent.cli.prompt import ask_secret, ask_text
 from agent.config import check_files, load_config
 from agent.config_schema import PrintosConfig
 from agent.errors import InputError
+from agent.private_memory import keep_memory_private
 
 LINE_LIMIT = 1024
 WORST_EXIT_CODES = {"refused": 4, "not-provisionable": 4}
@@ -78,6 +79,7 @@ def _needs_login(printos: PrintosConfig) -> bool:
 
 
 def _administrator(options: argparse.Namespace) -> tuple[str, str]:
+    keep_memory_private()
     if options.password_stdin:
         return options.login or _line("login"), _line("password")
     login = options.login or ask_text("PSP administrator's login: ", otherwise="give it with --login")

@@ -13,6 +13,7 @@ from agent.errors import (
     CloudRefusedError,
     CloudUnreachableError,
     ConfigError,
+    LoginTurnError,
     RefusedError,
     StorageError,
 )
@@ -177,6 +178,8 @@ class Activation:
     def _first_login(self, device: DeviceLogin, row: Row) -> Row:
         try:
             self._printos.login_device(device)
+        except LoginTurnError:  # with many devices most logins wait for their turn
+            return row
         except CloudRefusedError as error:
             self._registry.set_printos(row["printer"], "refused")
             return {**row, "result": "refused", "message": str(error)}

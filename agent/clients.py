@@ -16,6 +16,7 @@ from agent.model import utc_now
 from agent.printos.openapi import OpenApi
 from agent.printos.platform import Platform
 from agent.printos.presigned import PresignedPut
+from agent.printos.session import SessionRules
 from agent.printos.signed_exchange import SignedExchange
 from agent.printos.signing import ApiKey, sign_printos, sign_siteflow
 from agent.printos.siteflow import SiteFlow, with_account
@@ -90,12 +91,20 @@ def build_printos(config: PrintosConfig) -> Platform | OpenApi:
         ConfigError: a secret can't be read.
     """
     http = printos_http(config)
+    rules = SessionRules(
+        lifetime_seconds=config.session_seconds,
+        expiry_keys=config.expiry_keys,
+        logins_per_minute=config.logins_per_minute,
+    )
     if config.dialect == "platform":
-        return Platform(http=http, base_url=config.base_url, now=utc_now, identity_version=config.identity_version)
+        return Platform(
+            http=http, base_url=config.base_url, now=utc_now, identity_version=config.identity_version, rules=rules
+        )
     return OpenApi(
         http=http,
         base_url=config.base_url,
         now=utc_now,
+        rules=rules,
         auth=config.auth,
         bearer=read_secret(config.token_file) if config.token_file else None,
         device_login_path=config.device_login_path,

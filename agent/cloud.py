@@ -1,11 +1,13 @@
 """PrintOS is told how the printers that have a device there are.
 
 A status goes every `status_interval_seconds`, a change of it after at most a minute, never oftener than that. Nothing
-waits for a dead cloud: a status is read from the registry when it can be sent, so that only the newest ever goes.
+waits for a dead cloud: a status is read from the registry when it can be sent, so that only the newest ever goes. A
+device that waits to log in keeps no other waiting.
 """
 
 from __future__ import annotations
 
+import enum
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +16,7 @@ from typing import Any, Protocol
 
 from agent.credentials import DeviceLogin
 from agent.devices import Devices
-from agent.errors import CloudError, CloudRefusedError, CloudUnreachableError
+from agent.errors import CloudError, CloudRefusedError, CloudUnreachableError, LoginLaterError
 from agent.loop import backoff
 from agent.model import Printer
 
@@ -41,11 +43,23 @@ class PrintOS(Protocol):
     def logins(self) -> int:
         """How often devices have logged in."""
 
+    @property
+    def login_problem(self) -> str:
+        """Why no device can log in, empty where they can."""
+
     def post_status(self, device: DeviceLogin, printer: Printer, *, jobs: int, timeout_seconds: float) -> None:
         """Tell how a printer is."""
 
     def status_word(self, printer: Printer) -> str:
         """Give the word that `post_status` would send."""
+
+
+class Outcome(enum.Enum):
+    """What posting one status came to."""
+
+    ANSWERED = enum.auto()
+    WAITS = enum.auto()
+    AWAY = enum.auto()
 
 
 @dataclass(slots=True)
@@ -99,6 +113,7 @@ class Cloud:
         self._failures = 0
         self._closed_until = 0.0
         self._problem = ""
+        self._login_problem = ""
         self._updates = 0
         self._updated_at: float | None = None
 
@@ -112,12 +127,15 @@ class Cloud:
             return min(self._closed_until - now, POLL_SECONDS)
         queue = sorted(self._queue(printers), key=lambda it: (it[1].failures, it[0]))
         due = [(device, printer) for moment, device, printer in queue if moment <= now]
-        for device, printer in due[:POSTS_PER_STEP]:
+        left = POSTS_PER_STEP
+        for device, printer in due:
             is_late = self._is_closing or self._monotonic() - now > STEP_BUDGET_SECONDS
-            if is_late or not self._post(device, printer):
+            if is_late or left == 0:
                 return NEXT_BATCH_SECONDS
-        if len(due) > POSTS_PER_STEP:
-            return NEXT_BATCH_SECONDS
+            outcome = self._post(device, printer)
+            if outcome is Outcome.AWAY:
+                return NEXT_BATCH_SECONDS
+            left -= outcome is Outcome.ANSWERED
         next_due = min((moment for moment, _, _ in self._queue(printers)), default=now + POLL_SECONDS)
         return max(0.0, min(next_due - self._monotonic(), POLL_SECONDS))
 
@@ -138,15 +156,21 @@ class Cloud:
     def health(self) -> dict[str, Any]:
         """Tell how things stand with PrintOS: `state` is `unused`, `connecting`, `online` or `away`."""
         told_at, devices = self._updated_at, len(self._devices.logins())
-        state = "unused" if not devices else "away" if self._failures else "connecting" if told_at is None else "online"
         return {
-            "state": state,
+            "state": self._state() if devices else "unused",
             "devices": devices,
             "logins": self._printos.logins,
             "status_updates": self._updates,
             "last_success_seconds_ago": None if told_at is None else round(self._monotonic() - told_at),
-            "problem": self._problem or None,
+            "problem": self._problem or self._printos.login_problem or None,
         }
+
+    def _state(self) -> str:
+        told_at = self._updated_at
+        is_silent = told_at is None or self._monotonic() - told_at > 2 * self._interval_seconds
+        if self._failures or (is_silent and self._printos.login_problem):
+            return "away"
+        return "connecting" if told_at is None else "online"
 
     def _take_devices(self) -> None:
         """Take the devices that there are now; one that was made anew has been told nothing yet."""
@@ -165,21 +189,24 @@ class Cloud:
             if device is not None:
                 yield device.due_at(self._printos.status_word(printer), self._interval_seconds), device, printer
 
-    def _post(self, device: _Device, printer: Printer, *, timeout_seconds: float = POST_TIMEOUT_SECONDS) -> bool:
-        """Post a status; False where PrintOS can't be reached, so that the others needn't try."""
+    def _post(self, device: _Device, printer: Printer, *, timeout_seconds: float = POST_TIMEOUT_SECONDS) -> Outcome:
+        """Post a status; where PrintOS is away, the others needn't try."""
         jobs = self._waiting_jobs(printer.id)
         try:
             self._printos.post_status(device.login, printer, jobs=jobs, timeout_seconds=timeout_seconds)
+        except LoginLaterError as error:
+            self._wait_for_login(device, error)
+            return Outcome.WAITS
         except CloudUnreachableError as error:
             self._away(device, error)
-            return False
+            return Outcome.AWAY
         except CloudRefusedError as error:
             self._refused(device, printer, error)
         except CloudError as error:
             self._expired(device, printer, error)
         else:
             self._posted(device, printer)
-        return True
+        return Outcome.ANSWERED
 
     def _posted(self, device: _Device, printer: Printer) -> None:
         now = self._monotonic()
@@ -191,6 +218,9 @@ class Cloud:
         self._devices.accepted(printer, device.login)
 
     def _reached(self) -> None:
+        if self._login_problem and not self._printos.login_problem:
+            log.info("devices can log in to PrintOS again")
+            self._login_problem = ""
         if self._failures:
             log.info("PrintOS is there again after %d attempts", self._failures)
             self._failures, self._problem = 0, ""
@@ -204,6 +234,14 @@ class Cloud:
         if self._failures == 1:
             log.warning("%s; it is tried again, and printing goes on", error)
         self._closed_until = self._monotonic() + (error.retry_after_seconds or _away_pause(self._failures))
+
+    def _wait_for_login(self, device: _Device, error: LoginLaterError) -> None:
+        """Leave a device until it may log in, and say once where none can."""
+        device.retry_at = self._monotonic() + (error.retry_after_seconds or 0.0)
+        problem = self._printos.login_problem
+        if problem and not self._login_problem and not self._failures:
+            log.warning("no device can log in to PrintOS: %s; it is tried again, and printing goes on", problem)
+        self._login_problem = problem
 
     def _expired(self, device: _Device, printer: Printer, error: CloudError) -> None:
         device.failures += 1

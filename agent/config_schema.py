@@ -119,6 +119,9 @@ class PrintosConfig:
     token_file: Path | None = _key(None, "file with the bearer token")
     device_login_path: str = _key("/devices/login", "path of the device login of `openapi`", pattern=r"/\S+")
     identity_version: str = _key("v1", "version of the identity service of `platform`", pattern=r"v\d+")
+    session_seconds: int = _key(1500, "how long a session lasts where PrintOS doesn't say", low=60, high=DAY)
+    expiry_keys: tuple[str, ...] = _key((), "names by which PrintOS says it, beside the likely ones")
+    logins_per_minute: int = _key(120, "the most logins of all devices together", low=1, high=6000)
 
 
 @dataclass(frozen=True, slots=True)

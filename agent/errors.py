@@ -16,6 +16,8 @@ AgentError
 │   └── OutcomeUnknownError       ask the printer or a person, never resend
 ├── CloudError
 │   ├── CloudUnreachableError  try again, with back-off
+│   │   └── LoginLaterError    this device waits to log in, the others go on
+│   │       └── LoginTurnError only for its turn: nothing is wrong
 │   ├── SessionExpiredError    log in and retry once
 │   └── CloudRefusedError      tell a person: PrintOS will say the same again
 ├── FetchError                 a document that a ticket names by its URL did not come
@@ -138,6 +140,14 @@ class CloudUnreachableError(CloudError):
     def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+class LoginLaterError(CloudUnreachableError):
+    """Raised when a device must log in and PrintOS takes no logins now: devices whose sessions are open go on."""
+
+
+class LoginTurnError(LoginLaterError):
+    """Raised when a device must log in and it is not its turn, because logins are spread; nothing is wrong."""
 
 
 class SessionExpiredError(CloudError):

@@ -144,6 +144,10 @@ PARTS = (
         "outage.py",
         "printos/presigned.py",
         "printos/siteflow_status.py",
+        "printos/login.py",
+        "printos/login_turns.py",
+    ),
+    (
         "printos/session.py",
         "printos/signed_exchange.py",
         "registry.py",

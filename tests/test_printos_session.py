@@ -1,15 +1,26 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
 
-from agent.errors import CloudError, CloudRefusedError, CloudUnreachableError, SessionExpiredError
+from agent.errors import (
+    CloudError,
+    CloudRefusedError,
+    CloudUnreachableError,
+    LoginLaterError,
+    LoginTurnError,
+    SessionExpiredError,
+)
 from agent.http import Answer
 from agent.printos.exchange import Flow, Request, checked, parse_problem
-from agent.printos.session import DeviceSession, login_request, parse_login
+from agent.printos.login import login_request, parse_login
+from agent.printos.login_turns import LoginTurns
+from agent.printos.session import DEFAULT_RULES, DeviceSession, SessionRules
 from tests.printos_parts import Ticker
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -45,15 +56,24 @@ class PrintOSByHand:
         self.sent.append(request)
         if request.path == "/login":
             self.logins += 1
+            if self.login_status != 200:
+                return answer(self.login_status)
             self.good = f"token-{self.logins}"
-            return answer(self.login_status, {"authToken": self.good, "expiresIn": 1800})
+            return answer(content={"authToken": self.good, "expiresIn": 1800})
         return answer(204 if self.takes_tokens and request.token == self.good else 401)
 
 
-def session(ticker: Ticker) -> DeviceSession:
+def session(ticker: Ticker, rules: SessionRules = DEFAULT_RULES) -> DeviceSession:
     """Give a device's session."""
-    login = login_request("/login", "dev", "secret")
-    return DeviceSession(login=login, on_login=lambda: None, monotonic=ticker, now=ticker.now)
+    return DeviceSession(
+        name="d-1",
+        login=login_request("/login", "dev", "secret"),
+        turns=LoginTurns(per_minute=120, monotonic=ticker),
+        rules=rules,
+        on_login=lambda: None,
+        monotonic=ticker,
+        now=ticker.now,
+    )
 
 
 def test_one_login_serves_many_statuses() -> None:
@@ -116,7 +136,58 @@ def test_a_login_that_failed_is_not_repeated_by_those_who_waited_for_it() -> Non
             with pytest.raises(CloudUnreachableError):
                 cloud.run(device.authorised(STATUS))
         assert cloud.logins == logins
-        ticker.advance(3)
+        ticker.advance(10)
+
+
+def test_a_token_that_has_not_ended_serves_on_while_nobody_can_log_in() -> None:
+    """It is to be renewed a minute ahead: an outage of the logins within that minute costs nothing."""
+    ticker = Ticker()
+    cloud, device = PrintOSByHand(), session(ticker)
+    cloud.run(device.authorised(STATUS))
+    ticker.advance(1741)
+    cloud.login_status = 503
+    assert cloud.run(device.authorised(STATUS)).status == 204
+    ticker.advance(60)
+    with pytest.raises(LoginLaterError, match="out of order"):
+        cloud.run(device.authorised(STATUS))
+
+
+def test_sessions_that_end_early_again_and_again_are_bounded() -> None:
+    """Where somebody else ends the session after every status, a day of them is no login each."""
+    ticker = Ticker()
+    cloud, device = PrintOSByHand(), session(ticker)
+    for _ in range(720):
+        with suppress(LoginTurnError):
+            cloud.run(device.authorised(STATUS))
+            cloud.good = "somebody else's"
+        ticker.advance(120)
+    assert cloud.logins == pytest.approx(12 + 24 * 12, abs=2)
+
+
+def test_a_flow_that_is_given_up_holds_nobody_up() -> None:
+    """Whoever waits for the session or for a turn goes on when a flow is closed in the middle of a login."""
+    cloud, device = PrintOSByHand(), session(Ticker())
+    for _ in range(3):
+        flow = device.authorised(STATUS)
+        next(flow)
+        flow.close()
+    assert cloud.run(device.authorised(STATUS)).status == 204
+
+
+def test_what_is_not_documented_can_be_told() -> None:
+    """The name of the hint, and how long a session lives where there is none."""
+    ticker = Ticker()
+    rules = SessionRules(lifetime_seconds=600, expiry_keys=("goodFor",))
+    for told, lifetime in (({"goodFor": 300, "expiresIn": 1800}, 300), ({}, 600)):
+        device = session(ticker, rules)
+        flow = device.open()
+        next(flow)
+        with suppress(StopIteration):
+            flow.send(answer(content={"authToken": "abc", **told}))
+        ticker.advance(0.9 * lifetime - 1)
+        assert next(device.authorised(STATUS)) == replace(STATUS, token="abc")
+        ticker.advance(2)
+        assert next(device.authorised(STATUS)).path == "/login"
 
 
 @pytest.mark.parametrize(

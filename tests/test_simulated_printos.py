@@ -245,6 +245,16 @@ def test_the_openapi_side_knows_whose_status_it_is() -> None:
         assert bench.call("PUT", "/openapi/devices/nobodys/status", {}).status == 404
 
 
+def test_the_openapi_side_knows_whom_it_has_replaced() -> None:
+    """The id of a device that was made anew is gone, which is another answer than that of an id that never was."""
+    with printos(open=True) as bench:
+        first, second = (
+            content(bench.call("POST", "/openapi/devices", {"model": "M2", "serialNumber": "EX1"})) for _ in range(2)
+        )
+        paths = [f"/openapi/devices/{made['id']}/status" for made in (first, second)]
+        assert [bench.call("PUT", path, {}).status for path in paths] == [410, 200]
+
+
 def test_the_openapi_side_names_what_no_document_has() -> None:
     """Its objects are open, so unknown fields are taken; the report tells of them, for whoever wrote the client."""
     with printos(open=True) as bench:

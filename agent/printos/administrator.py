@@ -9,7 +9,7 @@ from agent.credentials import DeviceLogin
 from agent.errors import CloudError, CloudRefusedError
 from agent.model import Clock
 from agent.printos.exchange import Exchange, Request, checked
-from agent.printos.session import login_request, parse_login
+from agent.printos.login import login_request, parse_login
 
 log = logging.getLogger(__name__)
 

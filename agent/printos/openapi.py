@@ -19,7 +19,7 @@ from agent.model import Clock, Printer
 from agent.printos.administrator import Administrator, made_device
 from agent.printos.exchange import Exchange, Request, checked, parse_json
 from agent.printos.mapping import metrics, state_word
-from agent.printos.session import Sessions
+from agent.printos.session import DEFAULT_RULES, SessionRules, Sessions
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ class OpenApi:
         device_login_path: where a device logs in.
         administrator_login_path: where a person logs in.
         administrator_logout_path: where a person logs out.
+        rules: what is not documented of sessions.
         monotonic: the clock of the sessions, in seconds.
     """
 
@@ -59,6 +60,7 @@ class OpenApi:
         device_login_path: str = DEVICE_LOGIN_PATH,
         administrator_login_path: str = ADMINISTRATOR_LOGIN_PATH,
         administrator_logout_path: str = ADMINISTRATOR_LOGOUT_PATH,
+        rules: SessionRules = DEFAULT_RULES,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._exchange = Exchange(http=http, base_url=base_url, bearer=bearer if auth == "bearer" else None)
@@ -68,13 +70,18 @@ class OpenApi:
             logout_path=administrator_logout_path,
             now=now,
         )
-        self._sessions = Sessions(path=device_login_path, now=now, monotonic=monotonic)
+        self._sessions = Sessions(path=device_login_path, now=now, monotonic=monotonic, rules=rules)
         self.needs_login = auth == "session"
 
     @property
     def logins(self) -> int:
         """How often devices have logged in."""
         return self._sessions.logins
+
+    @property
+    def login_problem(self) -> str:
+        """Why no device can log in, empty where they can."""
+        return self._sessions.problem
 
     def check_printer(self, printer: Printer, *, device_type: str, model: str) -> None:
         """Make sure that a device can be asked for; no type is needed.

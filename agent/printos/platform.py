@@ -22,7 +22,7 @@ from agent.model import Clock, Printer
 from agent.printos.administrator import Administrator, made_device
 from agent.printos.exchange import Exchange, Request, checked, find_node, parse_json
 from agent.printos.mapping import device_status
-from agent.printos.session import Sessions
+from agent.printos.session import DEFAULT_RULES, SessionRules, Sessions
 
 STATUS_PATH = "/api/system-statistics/v1/devices"
 LOGOUT_PATH = "/users/logout"
@@ -39,6 +39,7 @@ class Platform:
         now: the present.
         identity_version: the version in the paths of the identity service.
         logout_path: the administrator's logout below the identity service; HP's documents don't name it.
+        rules: what is not documented of sessions.
         monotonic: the clock of the sessions, in seconds.
     """
 
@@ -52,6 +53,7 @@ class Platform:
         now: Clock,
         identity_version: str = "v1",
         logout_path: str = LOGOUT_PATH,
+        rules: SessionRules = DEFAULT_RULES,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._exchange = Exchange(http=http, base_url=base_url)
@@ -62,12 +64,17 @@ class Platform:
             logout_path=self._identity + logout_path,
             now=now,
         )
-        self._sessions = Sessions(path=f"{self._identity}/devices/login", now=now, monotonic=monotonic)
+        self._sessions = Sessions(path=f"{self._identity}/devices/login", now=now, monotonic=monotonic, rules=rules)
 
     @property
     def logins(self) -> int:
         """How often devices have logged in."""
         return self._sessions.logins
+
+    @property
+    def login_problem(self) -> str:
+        """Why no device can log in, empty where they can."""
+        return self._sessions.problem
 
     def check_printer(self, printer: Printer, *, device_type: str, model: str) -> None:
         """Make sure that a device can be asked for.

@@ -1,121 +1,88 @@
-"""Sessions of PrintOS: what a login answers, and a device's token that is kept, renewed and never fought for.
+"""Sessions of PrintOS: a device's token, which is kept, renewed and never fought for.
 
 A device logs in once and reuses its token. It is renewed ahead of its expiry, and once when PrintOS no longer knows it;
-whoever else needs it meanwhile waits for that one login. A login that failed is not repeated before a pause has passed.
+whoever else needs it meanwhile waits for that one login. `login_turns` says when a device may log in: until then its old
+token serves on, as long as that has not ended.
 """
 
 from __future__ import annotations
 
-import logging
-import math
-import re
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Any
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
 
 from agent.credentials import DeviceLogin
 from agent.errors import CloudError, CloudRefusedError, CloudUnreachableError, SessionExpiredError
 from agent.http import Answer
 from agent.loop import backoff
 from agent.model import Clock
-from agent.printos.exchange import TOKEN_NAME, UNAUTHORIZED, Flow, Request, checked, find_node, nodes, parse_json
+from agent.printos.exchange import UNAUTHORIZED, Flow, Request
+from agent.printos.login import EXPIRY_KEYS, Token, login_request, parse_login
+from agent.printos.login_turns import LoginTurns
 
-log = logging.getLogger(__name__)
-
-# The name of PrintOS's hint is not documented: these are looked for in any case, at any depth.
-EXPIRY_KEYS = (
-    "expiresIn",
-    "expires_in",
-    "expiresAt",
-    "expires",
-    "expiration",
-    "expirationTime",
-    "expirationDate",
-    "expiry",
-    "tokenExpiration",
-    "tokenExpirationTime",
-    "tokenExpiry",
-    "sessionTimeout",
-    "validUntil",
-    "ttl",
-)
 DEFAULT_LIFETIME_SECONDS = 1500.0
-SHORTEST_LIFETIME_SECONDS = 60.0
-SHORTEST_COOKIE_SECONDS = 1.0
-LONGEST_LIFETIME_SECONDS = 86_400.0
 AHEAD_SECONDS = 60.0
 AHEAD_SHARE = 0.1
-UNREACHABLE_PAUSE_SECONDS = 2.0
-"""Enough for those who waited for the same login; who calls backs off for longer."""
 REJECTED_PAUSE_SECONDS = 60.0
 REJECTED_PAUSE_CEILING_SECONDS = 1800.0
 REFUSED_PAUSE_SECONDS = 3600.0
-EPOCH_SECONDS = 1_000_000_000
-EPOCH_MILLISECONDS = 100_000_000_000
-TOKEN_PATTERN = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x7e]{1,4096}")
-COOKIE_PATTERN = re.compile(rf'{TOKEN_NAME}\s*=\s*"?([^;,"\s]+)', re.IGNORECASE)
-NEXT_COOKIE_PATTERN = re.compile(r",\s*[^;,=\s]+=")
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
-    """A session's token; `lifetime_seconds` is from its login on, None where no believable hint came."""
+class SessionRules:
+    """What nobody has documented of sessions, and what we allow ourselves.
 
-    value: str = field(repr=False)
-    lifetime_seconds: float | None = None
-
-
-def login_request(path: str, login: str, password: str) -> Request:
-    """Ask for a session, of a person or of a device."""
-    return Request("POST", path, {"login": login, "password": password})
-
-
-def parse_login(answer: Answer, *, now: datetime, expiry_keys: Iterable[str] = EXPIRY_KEYS) -> Token:
-    """Read the answer to a login: `authToken` of the JSON, else the cookie.
-
-    Raises:
-        CloudRefusedError: the login is refused.
-        CloudUnreachableError: PrintOS is out of order, or it isn't PrintOS that answered: no token came.
+    Attributes:
+        lifetime_seconds: how long a token is believed to live where PrintOS doesn't hint at it.
+        expiry_keys: names of the hint that are looked for before those that are likely.
+        logins_per_minute: the most logins of all devices together.
     """
-    try:
-        checked(answer)
-    except SessionExpiredError as error:
-        raise CloudRefusedError(f"PrintOS refuses the login: {error}", status=answer.status) from error
-    content, cookie = parse_json(answer.body), answer.headers.get("Set-Cookie", "")
-    found = find_node(content, "authToken") or next(iter(COOKIE_PATTERN.findall(cookie)), None)
-    if not isinstance(found, str) or not TOKEN_PATTERN.fullmatch(found):
-        raise CloudUnreachableError("PrintOS answered the login without a usable token")
-    present = _http_date(answer.headers.get("Date", "")) or now
-    hints = (_lifetime(hint, present, shortest) for hint, shortest in _hints(content, cookie, expiry_keys))
-    return Token(found, next((seconds for seconds in hints if seconds is not None), None))
+
+    lifetime_seconds: float = DEFAULT_LIFETIME_SECONDS
+    expiry_keys: tuple[str, ...] = ()
+    logins_per_minute: float = 120.0
+
+
+DEFAULT_RULES = SessionRules()
 
 
 class DeviceSession:
     """The session of one device; several threads may run its flows.
 
     Args:
+        name: what tells it from other devices.
         login: the login's request.
+        turns: says when it may log in.
+        rules: what is not documented.
         on_login: called after every login that succeeded.
         monotonic: the clock that lifetimes and pauses are measured by, in seconds.
         now: the present, for hints that are a date.
     """
 
     def __init__(
-        self, *, login: Request, on_login: Callable[[], None], monotonic: Callable[[], float], now: Clock
+        self,
+        *,
+        name: str,
+        login: Request,
+        turns: LoginTurns,
+        rules: SessionRules,
+        on_login: Callable[[], None],
+        monotonic: Callable[[], float],
+        now: Clock,
     ) -> None:
+        self._name = name
         self._login_request = login
+        self._turns = turns
+        self._rules = rules
         self._on_login = on_login
         self._monotonic = monotonic
         self._now = now
         self._lock = threading.Lock()
         self._token: Token | None = None
-        self._renew_at = 0.0
+        self._renew_at = self._ends_at = 0.0
         self._failure: CloudError | None = None
-        self._failures = 0
+        self._rejections = 0
         self._closed_until = 0.0
 
     def open(self) -> Flow:
@@ -132,7 +99,7 @@ class DeviceSession:
 
         Raises:
             CloudRefusedError: the device's login is refused; asked again at most hourly.
-            CloudUnreachableError: the login did not get through.
+            LoginLaterError: it must log in and can't now.
             SessionExpiredError: even a fresh token is refused.
         """
         token = yield from self._usable()
@@ -142,29 +109,37 @@ class DeviceSession:
             answer = yield replace(request, token=token.value)
         if answer.status == UNAUTHORIZED:
             raise self._rejected(token)
-        self._failures = 0
+        self._rejections = 0
         return answer
 
     def _usable(self, but_not: Token | None = None) -> Generator[Request, Answer, Token]:
         with self._lock:
-            if self._token is not None and self._token is not but_not and self._monotonic() < self._renew_at:
-                return self._token
-            if self._failure is not None and self._monotonic() < self._closed_until:
+            if self._token is but_not:
+                self._token = None
+            token, now = self._token, self._monotonic()
+            if token is not None and now < self._renew_at:
+                return token
+            if self._failure is not None and now < self._closed_until:
                 raise self._failure.with_traceback(None)
-            return (yield from self._logged_in())
+            try:
+                return (yield from self._logged_in())
+            except CloudUnreachableError:
+                if token is not None and self._monotonic() < self._ends_at:
+                    return token
+                raise
 
     def _logged_in(self) -> Generator[Request, Answer, Token]:
-        self._token = None
         try:
-            token = parse_login((yield self._login_request), now=self._now())
+            with self._turns.turn(self._name):
+                answer = yield self._login_request
+                token = parse_login(answer, now=self._now(), expiry_keys=(*self._rules.expiry_keys, *EXPIRY_KEYS))
         except CloudRefusedError as error:
+            self._token = None
             self._pause(error, REFUSED_PAUSE_SECONDS)
             raise
-        except CloudUnreachableError as error:
-            self._pause(error, UNREACHABLE_PAUSE_SECONDS)
-            raise
-        lifetime = token.lifetime_seconds or DEFAULT_LIFETIME_SECONDS
-        self._renew_at = self._monotonic() + lifetime - min(AHEAD_SECONDS, AHEAD_SHARE * lifetime)
+        lifetime = token.lifetime_seconds or self._rules.lifetime_seconds
+        self._ends_at = self._monotonic() + lifetime
+        self._renew_at = self._ends_at - min(AHEAD_SECONDS, AHEAD_SHARE * lifetime)
         self._token, self._failure = token, None
         self._on_login()
         return token
@@ -174,13 +149,15 @@ class DeviceSession:
         with self._lock:
             if self._token is token:
                 self._token = None
-                pause = backoff(self._failures + 1, base=REJECTED_PAUSE_SECONDS, ceiling=REJECTED_PAUSE_CEILING_SECONDS)
-                self._pause(error, pause)
+                self._rejections += 1
+                self._pause(
+                    error,
+                    backoff(self._rejections, base=REJECTED_PAUSE_SECONDS, ceiling=REJECTED_PAUSE_CEILING_SECONDS),
+                )
         return error
 
     def _pause(self, error: CloudError, seconds: float) -> None:
         self._failure = error
-        self._failures += 1
         self._closed_until = self._monotonic() + seconds
 
 
@@ -191,12 +168,22 @@ class Sessions:
         path: where a device logs in.
         monotonic: as for `DeviceSession`.
         now: likewise.
+        rules: likewise.
     """
 
-    def __init__(self, *, path: str, now: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        path: str,
+        now: Clock,
+        monotonic: Callable[[], float] = time.monotonic,
+        rules: SessionRules = DEFAULT_RULES,
+    ) -> None:
         self._path = path
         self._monotonic = monotonic
         self._now = now
+        self._rules = rules
+        self._turns = LoginTurns(per_minute=rules.logins_per_minute, monotonic=monotonic)
         self._lock = threading.Lock()
         self._sessions: dict[str, tuple[DeviceLogin, DeviceSession]] = {}
         self._logins = 0
@@ -205,6 +192,11 @@ class Sessions:
     def logins(self) -> int:
         """How often devices have logged in."""
         return self._logins
+
+    @property
+    def problem(self) -> str:
+        """Why no device can log in, empty where they can."""
+        return self._turns.problem
 
     def of(self, device: DeviceLogin) -> DeviceSession:
         """Give the session of a device; new credentials begin a new one."""
@@ -216,70 +208,16 @@ class Sessions:
             return session
 
     def _new(self, device: DeviceLogin) -> DeviceSession:
-        login = login_request(self._path, device.login, device.password)
-        return DeviceSession(login=login, on_login=self._count, monotonic=self._monotonic, now=self._now)
+        return DeviceSession(
+            name=device.device_id,
+            login=login_request(self._path, device.login, device.password),
+            turns=self._turns,
+            rules=self._rules,
+            on_login=self._count,
+            monotonic=self._monotonic,
+            now=self._now,
+        )
 
     def _count(self) -> None:
         with self._lock:
             self._logins += 1
-
-
-def _hints(content: Any, cookie: str, expiry_keys: Iterable[str]) -> Iterator[tuple[Any, float]]:
-    """Give whatever may say how long the token lives, the body's before the cookie's, with the least to believe of it.
-
-    Nobody knows the unit of the body's, and seconds misread would make every status a login; the cookie's are defined.
-    """
-    wanted = {key.casefold() for key in expiry_keys}
-    yield from ((value, SHORTEST_LIFETIME_SECONDS) for key, value in nodes(content) if key.casefold() in wanted)
-    if found := COOKIE_PATTERN.search(cookie):
-        attributes = NEXT_COOKIE_PATTERN.split(cookie[found.end() :], maxsplit=1)[0]
-        for name in ("Max-Age", "Expires"):
-            for value in re.findall(rf"{name}=([^;]+)", attributes, re.IGNORECASE):
-                yield value, SHORTEST_COOKIE_SECONDS
-
-
-def _lifetime(hint: Any, present: datetime, shortest: float) -> float | None:
-    """Give the seconds that a hint means: a number of them, a moment as epoch or date; None where it is none of these.
-
-    A hint of less than `shortest` is not believed; the 401 tells then.
-    """
-    seconds = _seconds(hint, present)
-    if seconds is None or not seconds >= shortest:
-        return None
-    return min(seconds, LONGEST_LIFETIME_SECONDS)
-
-
-def _seconds(hint: Any, present: datetime) -> float | None:
-    if isinstance(hint, str):
-        moment = _iso_date(hint) or _http_date(hint)
-        if moment is not None:
-            return (moment - present).total_seconds()
-    try:
-        number = float(hint)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    if isinstance(hint, bool) or not math.isfinite(number):
-        return None
-    if number >= EPOCH_MILLISECONDS:
-        number /= 1000
-    return number - present.timestamp() if number >= EPOCH_SECONDS else number
-
-
-def _iso_date(text: str) -> datetime | None:
-    if "-" not in text:  # a bare number is no date, though ISO 8601 would let it be
-        return None
-    try:
-        return _aware(datetime.fromisoformat(text.strip()))
-    except ValueError:
-        return None
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        return _aware(parsedate_to_datetime(text))
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -117,6 +117,7 @@ class PretendCloud:
         self._logins: dict[Kind, int] = {"administrator": 0, "device": 0}
         self._updates = 0
         self._refused: deque[dict[str, Any]] = deque(maxlen=HISTORY_LENGTH)
+        self._replaced: set[str] = set()
         self._unknown: deque[dict[str, Any]] = deque(maxlen=HISTORY_LENGTH)
         self._out_until = 0.0
         self._outage: Literal["refuse", "drop"] = "refuse"
@@ -189,7 +190,9 @@ class PretendCloud:
             return device
 
     def find(self, device_id: str) -> Device:
-        """Give a device of the OpenAPI dialect by its id; 404 where there is none."""
+        """Give a device of the OpenAPI dialect by its id; 404 where there is none, 410 where it has been replaced."""
+        if device_id in self._replaced:
+            raise RefusalError(410, f"device {device_id} has been replaced")
         device = self._devices.get(device_id)
         if device is None or device.dialect != "openapi":
             raise RefusalError(404, f"no device {device_id}")
@@ -221,6 +224,7 @@ class PretendCloud:
                 if device.serial and (old.type, old.model, old.serial) == (device.type, device.model, device.serial):
                     self._end_sessions(old.login)
                     del self._devices[old.id]
+                    self._replaced.add(old.id)
             self._devices[device.id] = device
             self._save()
         return device

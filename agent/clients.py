@@ -98,7 +98,12 @@ def build_printos(config: PrintosConfig) -> Platform | OpenApi:
     )
     if config.dialect == "platform":
         return Platform(
-            http=http, base_url=config.base_url, now=utc_now, identity_version=config.identity_version, rules=rules
+            http=http,
+            base_url=config.base_url,
+            now=utc_now,
+            identity_version=config.identity_version,
+            extended_information=config.extended_information,
+            rules=rules,
         )
     return OpenApi(
         http=http,

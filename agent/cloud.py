@@ -10,11 +10,12 @@ from __future__ import annotations
 import enum
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from agent.credentials import DeviceLogin
+from agent.device_report import DeviceReport
 from agent.devices import Devices
 from agent.errors import CloudError, CloudRefusedError, CloudUnreachableError, LoginLaterError
 from agent.loop import backoff
@@ -47,11 +48,21 @@ class PrintOS(Protocol):
     def login_problem(self) -> str:
         """Why no device can log in, empty where they can."""
 
-    def post_status(self, device: DeviceLogin, printer: Printer, *, jobs: int, timeout_seconds: float) -> None:
+    def post_status(self, device: DeviceLogin, report: DeviceReport, *, timeout_seconds: float) -> None:
         """Tell how a printer is."""
 
-    def status_word(self, printer: Printer) -> str:
+    def status_word(self, report: DeviceReport) -> str:
         """Give the word that `post_status` would send."""
+
+
+class Workload(Protocol):
+    """What printers have to do."""
+
+    def interpreting(self) -> frozenset[str]:
+        """Give the ids of the printers that make pages of a job and don't print them yet."""
+
+    def report(self, printer: Printer, *, is_interpreting: bool) -> DeviceReport:
+        """Report on a printer, with all that it has to do."""
 
 
 class Outcome(enum.Enum):
@@ -87,7 +98,7 @@ class Cloud:
         printos: the dialect.
         printers: gives the printers as they are now.
         devices: those of them that have a device.
-        waiting_jobs: gives how many jobs wait for a printer.
+        workload: what they have to do.
         status_interval_seconds: between two statuses of a printer that has not changed.
         monotonic: the clock, in seconds.
     """
@@ -98,14 +109,14 @@ class Cloud:
         printos: PrintOS,
         printers: Callable[[], Sequence[Printer]],
         devices: Devices,
-        waiting_jobs: Callable[[str], int],
+        workload: Workload,
         status_interval_seconds: float = 120.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._printos = printos
         self._printers = printers
         self._devices = devices
-        self._waiting_jobs = waiting_jobs
+        self._workload = workload
         self._interval_seconds = status_interval_seconds
         self._monotonic = monotonic
         self._is_closing = False
@@ -125,18 +136,18 @@ class Cloud:
         now = self._monotonic()
         if now < self._closed_until:
             return min(self._closed_until - now, POLL_SECONDS)
-        queue = sorted(self._queue(printers), key=lambda it: (it[1].failures, it[0]))
-        due = [(device, printer) for moment, device, printer in queue if moment <= now]
+        interpreting = self._workload.interpreting()
+        queue = sorted(self._queue(printers, interpreting), key=lambda it: (it[1].failures, it[0]))
         left = POSTS_PER_STEP
-        for device, printer in due:
+        for device, report in [(device, report) for moment, device, report in queue if moment <= now]:
             is_late = self._is_closing or self._monotonic() - now > STEP_BUDGET_SECONDS
             if is_late or left == 0:
                 return NEXT_BATCH_SECONDS
-            outcome = self._post(device, printer)
+            outcome = self._post(device, report)
             if outcome is Outcome.AWAY:
                 return NEXT_BATCH_SECONDS
             left -= outcome is Outcome.ANSWERED
-        next_due = min((moment for moment, _, _ in self._queue(printers)), default=now + POLL_SECONDS)
+        next_due = min((moment for moment, _, _ in self._queue(printers, interpreting)), default=now + POLL_SECONDS)
         return max(0.0, min(next_due - self._monotonic(), POLL_SECONDS))
 
     def close(self) -> None:
@@ -144,7 +155,7 @@ class Cloud:
         self._is_closing = True  # a step that goes on meanwhile would tell that they are on
         deadline = self._monotonic() + CLOSE_SECONDS
         for printer in self._printers():
-            off, device = replace(printer, online=False), self._told.get(printer.id)
+            off, device = DeviceReport(replace(printer, online=False)), self._told.get(printer.id)
             if device is None or device.word in (None, self._printos.status_word(off)):
                 continue
             left = deadline - self._monotonic()
@@ -182,18 +193,22 @@ class Cloud:
             for printer_id, login in self._devices.logins().items()
         }
 
-    def _queue(self, printers: Sequence[Printer]) -> Iterator[tuple[float, _Device, Printer]]:
-        """Give each printer that has a device, with the moment its status is due."""
+    def _queue(
+        self, printers: Sequence[Printer], interpreting: Collection[str]
+    ) -> Iterator[tuple[float, _Device, DeviceReport]]:
+        """Give each printer that has a device, with the moment its status is due, and what decides of that."""
         for printer in printers:
             device = self._told.get(printer.id)
             if device is not None:
-                yield device.due_at(self._printos.status_word(printer), self._interval_seconds), device, printer
+                report = DeviceReport(printer, is_interpreting=printer.id in interpreting)
+                yield device.due_at(self._printos.status_word(report), self._interval_seconds), device, report
 
-    def _post(self, device: _Device, printer: Printer, *, timeout_seconds: float = POST_TIMEOUT_SECONDS) -> Outcome:
+    def _post(self, device: _Device, due: DeviceReport, *, timeout_seconds: float = POST_TIMEOUT_SECONDS) -> Outcome:
         """Post a status; where PrintOS is away, the others needn't try."""
-        jobs = self._waiting_jobs(printer.id)
+        printer = due.printer
+        report = self._workload.report(printer, is_interpreting=due.is_interpreting)
         try:
-            self._printos.post_status(device.login, printer, jobs=jobs, timeout_seconds=timeout_seconds)
+            self._printos.post_status(device.login, report, timeout_seconds=timeout_seconds)
         except LoginLaterError as error:
             self._wait_for_login(device, error)
             return Outcome.WAITS
@@ -205,17 +220,17 @@ class Cloud:
         except CloudError as error:
             self._expired(device, printer, error)
         else:
-            self._posted(device, printer)
+            self._posted(device, report)
         return Outcome.ANSWERED
 
-    def _posted(self, device: _Device, printer: Printer) -> None:
+    def _posted(self, device: _Device, report: DeviceReport) -> None:
         now = self._monotonic()
-        device.word, device.posted_at = self._printos.status_word(printer), now
+        device.word, device.posted_at = self._printos.status_word(report), now
         device.failures, device.retry_at = 0, 0.0
         self._updates += 1
         self._updated_at = now
         self._reached()
-        self._devices.accepted(printer, device.login)
+        self._devices.accepted(report.printer, device.login)
 
     def _reached(self) -> None:
         if self._login_problem and not self._printos.login_problem:

@@ -121,6 +121,9 @@ class PrintosConfig:
     identity_version: str = _key("v1", "version of the identity service of `platform`", pattern=r"v\d+")
     session_seconds: int = _key(1500, "how long a session lasts where PrintOS doesn't say", low=60, high=DAY)
     expiry_keys: tuple[str, ...] = _key((), "names by which PrintOS says it, beside the likely ones")
+    extended_information: tuple[Literal["supplies", "counters", "media", "jobs"], ...] = _key(
+        (), "what `platform` is told in `extendedInformation`"
+    )
     logins_per_minute: int = _key(120, "the most logins of all devices together", low=1, high=6000)
 
 

@@ -168,7 +168,8 @@ class Identity:
 class PrinterStatus:
     """What a printer said of itself at one moment; `state_reasons` is empty where it has none, never `none`.
 
-    `state_message` is what its panel shows, in its own words and language.
+    `state_message` is what its panel shows, in its own words and language. `queued_job_count` is how many jobs, of
+    anybody, it has that have not ended.
     `sources` names for each field that was told the driver that told it, where several were asked.
     """
 
@@ -181,6 +182,7 @@ class PrinterStatus:
     state_message: str | None = None
     trays: tuple[Tray, ...] = ()
     sources: tuple[tuple[str, str], ...] = ()
+    queued_job_count: int | None = None
 
     @property
     def is_asleep(self) -> bool:

@@ -47,6 +47,7 @@ from agent.mqtt import BrokerSession
 from agent.networks import attached_subnets, covers_loopback, mdns_interfaces
 from agent.operations import Operations
 from agent.outbox import Note, Outbox
+from agent.print_times import PrintTimes
 from agent.registry import Registry
 from agent.relay import Relay, offline_will
 from agent.seal_key import seal_keys
@@ -54,6 +55,7 @@ from agent.sightings import Sightings
 from agent.spool import Spool
 from agent.status import StatusPoller
 from agent.store import Store
+from agent.workload import Workload
 
 TICKETS_IN_MEMORY_BYTES = 32 << 20
 COMMANDS_IN_MEMORY_BYTES = 1 << 20
@@ -83,6 +85,8 @@ class Parts:
         )
         self.clouds: dict[CloudDestination, CloudTarget] = {}
         self._build_siteflow(config)
+        self.print_times = PrintTimes()
+        self.spool.on_told = self.print_times.note
         self._build_lan(config)
         self._build_fetch(config)
         self._build_cloud(config)
@@ -171,7 +175,12 @@ class Parts:
             printos=printos,
             printers=self.registry.printers,
             devices=self.devices,
-            waiting_jobs=self.spool.waiting,
+            workload=Workload(
+                spool=self.spool,
+                times=self.print_times,
+                now=utc_now,
+                with_latest="jobs" in config.printos.extended_information,
+            ),
             status_interval_seconds=config.printos.status_interval,
         )
 

@@ -33,7 +33,7 @@ def diff(old: Printer | None, new: Printer) -> Facts:
         return Facts(written=True, told=True, availability=True, events=tuple(_first_events(new)))
     overdue = _is_last_seen_overdue(old, new)
     return Facts(
-        written=overdue or replace(old, last_seen=None, misses=0) != replace(new, last_seen=None, misses=0),
+        written=overdue or _lasting(old) != _lasting(new),
         told=overdue or _shown(old) != _shown(new),
         availability=old.online != new.online,
         events=tuple(_events(old, new)),
@@ -78,6 +78,11 @@ def _supply_key(supply: Supply) -> tuple[str | None, ...]:
 
 def _event(kind: str, printer: Printer, **facts: Any) -> Event:
     return Event(kind, {"printer": printer.id, "name": printer.label, **facts})
+
+
+def _lasting(printer: Printer) -> Printer:
+    """Leave out what is not worth a write: it is read anew before long."""
+    return replace(printer, last_seen=None, misses=0, status=replace(printer.status, queued_job_count=None))
 
 
 def _shown(printer: Printer) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from agent.spool_deliveries import Deliveries, Delivery
 from agent.spool_documents import Documents
 from agent.spool_incoming import IncomingDocuments
 from agent.spool_news import JobNews
+from agent.spool_queue import PrinterQueue, read_interpreting, read_queue
 from agent.spool_room import Room
 from agent.spool_rows import JOB_INCOMING, SCHEMA, columns_of_ticket, columns_of_time, other_reasons
 from agent.spool_table import JobTable, Tally, read_job, read_jobs, read_tally
@@ -59,6 +60,7 @@ class Spool:
         incoming: the fetchers' side of it.
         accounts: who printed what, and the limits of publishers.
         outages: what becomes of jobs that waited through an outage.
+        on_told: called with every job whose state has changed, within the transaction; it must be quick.
         on_work: called after the commit of whatever a dispatcher may want to look at: a job that is new, released, to
             be reprinted or to be cancelled.
     """
@@ -87,7 +89,7 @@ class Spool:
             store=store,
             folder=folder,
             now=now,
-            tell=self._news.tell,
+            tell=self._tell,
             note_end=self.accounts.note_end,
             discard=self._discard,
         )
@@ -113,6 +115,7 @@ class Spool:
         )
         self._digest_key = b""
         self.on_work: Callable[[], None] = _nobody_works
+        self.on_told: Callable[[Job], None] = _nobody_listens
 
     def open(self) -> None:
         """Make the tables, take up what an agent that was killed has left, and remove orphans on both sides.
@@ -267,6 +270,18 @@ class Spool:
         """Give jobs, the newest first; `live` leaves out those that have ended."""
         return read_jobs(self._store, folder=self._folder, printer_id=printer_id, user=user, live=live)
 
+    def latest(self, printer_id: str, limit: int) -> tuple[Job, ...]:
+        """Give the last jobs of a printer, the newest first."""
+        return read_jobs(self._store, folder=self._folder, printer_id=printer_id, limit=limit)
+
+    def queue(self, printer_id: str) -> PrinterQueue:
+        """Count the jobs of a printer that have not ended."""
+        return read_queue(self._store, printer_id)
+
+    def interpreting(self) -> frozenset[str]:
+        """Give the printers that make pages of one of our jobs and don't print them yet."""
+        return read_interpreting(self._store)
+
     def waiting(self, printer_id: str) -> int:
         """Count the jobs of a printer that have not ended."""
         return self._count("SELECT count(*) FROM jobs WHERE state IN (3, 4, 5, 6) AND printer_id = ?", printer_id)
@@ -331,6 +346,10 @@ class Spool:
         self._deliveries.open(delivery, row["digest"], job.id)
         return Accepted(job, is_new=False)
 
+    def _tell(self, job: Job) -> None:
+        self._news.tell(job)
+        self.on_told(job)
+
     def _announced(self, job: Job) -> Job:
         self.on_work()
         return job
@@ -355,3 +374,7 @@ class Spool:
 
 def _nobody_works() -> None:
     """Stand in for `on_work` until somebody does."""
+
+
+def _nobody_listens(_job: Job) -> None:
+    """Stand in for `on_told` until somebody does."""

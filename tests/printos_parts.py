@@ -13,6 +13,7 @@ from typing import Any
 from agent.cloud import Cloud
 from agent.config_schema import PrinterConfig
 from agent.credentials import CredentialStore
+from agent.device_report import DeviceReport
 from agent.devices import Devices
 from agent.errors import NotFoundError
 from agent.http import Answer, HttpClient
@@ -179,7 +180,30 @@ class Site:
             self.bench.ticker.advance(min(max(self.cloud.step(), 0.01), end - self.bench.ticker()))
 
 
-def a_site(bench: Bench, folder: Path, registry: Memory, *, printos: Any = None, interval_seconds: float = 120) -> Site:
+class ThreeJobs:
+    """A workload in which every printer has three jobs."""
+
+    def __init__(self) -> None:
+        self.at_work: frozenset[str] = frozenset()
+
+    def interpreting(self) -> frozenset[str]:
+        """Give the printers that a test has said make pages."""
+        return self.at_work
+
+    def report(self, printer: Printer, *, is_interpreting: bool) -> DeviceReport:
+        """Report three jobs."""
+        return DeviceReport(printer, is_interpreting=is_interpreting, jobs=3)
+
+
+def a_site(
+    bench: Bench,
+    folder: Path,
+    registry: Memory,
+    *,
+    printos: Any = None,
+    workload: ThreeJobs | None = None,
+    interval_seconds: float = 120,
+) -> Site:
     """Build the service on a running simulator, by default in HP's dialect."""
     credentials = CredentialStore(folder / "credentials", keys=FixedKeys())
     events: list[Event] = []
@@ -190,7 +214,7 @@ def a_site(bench: Bench, folder: Path, registry: Memory, *, printos: Any = None,
         printos=client,
         printers=registry.printers,
         devices=devices,
-        waiting_jobs=lambda _printer_id: 3,
+        workload=workload or ThreeJobs(),
         status_interval_seconds=interval_seconds,
         monotonic=bench.ticker,
     )

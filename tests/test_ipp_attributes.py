@@ -271,9 +271,14 @@ def test_nonsense_becomes_unknown_and_the_rest_is_kept() -> None:
             attribute("printer-state-reasons", Tag.KEYWORD, "none", "", "media-jam-error", "media-jam-error"),
             attribute("printer-impressions-completed", Tag.INTEGER, -2),
             attribute("printer-media-sheets-completed", Tag.INTEGER, 12),
+            attribute("queued-job-count", Tag.INTEGER, 3),
         )
     ).status
-    assert (status.state, status.state_reasons) == (PrinterState.UNKNOWN, ("media-jam-error",))
+    assert (status.state, status.state_reasons, status.queued_job_count) == (
+        PrinterState.UNKNOWN,
+        ("media-jam-error",),
+        3,
+    )
     assert (status.impressions_completed, status.media_sheets_completed) == (None, 12)
 
 

@@ -49,6 +49,7 @@ PURE = (
         "fitting.py",
         "identity.py",
         "limits.py",
+        "print_times.py",
         "printer_record.py",
         "printos/mapping.py",
         "printos/siteflow_order.py",
@@ -61,6 +62,7 @@ PURE = (
     ),
     (
         "configured.py",
+        "device_report.py",
         "drivers/hp_rest_message.py",
         "drivers/merge.py",
         "drivers/pjl_options.py",
@@ -85,7 +87,7 @@ PURE = (
         "drivers/ledm_message.py",
         "drivers/printer_identity.py",
     ),
-    ("drivers/printer_status.py",),
+    ("drivers/printer_status.py", "printos/mapping.py"),
 )
 # One thing each of the world outside: a file, the clock, HTTP, the disk, systemd.
 OUTSIDE = (
@@ -132,6 +134,7 @@ PARTS = (
         "printos/exchange.py",
         "refusal_log.py",
         "sightings.py",
+        "spool_queue.py",
         "spool_table.py",
     ),
     (
@@ -202,6 +205,7 @@ SERVICES = (
         "operations.py",
         "relay.py",
         "status.py",
+        "workload.py",
     ),
     (
         "devices.py",

@@ -43,6 +43,12 @@ def test_each_field_comes_from_the_best_source_that_tells_it() -> None:
     assert (merged.identity, merged.capabilities) == (Identity(uuid="u", serial="CN1234"), PDF)
 
 
+def test_the_queue_comes_from_whoever_tells_it() -> None:
+    """A source that tells all else may say nothing of it."""
+    first, second = reading(supplies=(TONER,), impressions_completed=9), reading(queued_job_count=4)
+    assert merge([("snmp", first), ("ipp", second)]).status.queued_job_count == 4
+
+
 def test_state_and_reasons_come_from_one_source() -> None:
     """Where the first doesn't know its state, its silence about reasons says nothing either."""
     status = merge([("snmp", reading(state=PrinterState.UNKNOWN)), ("ledm", SNMP)]).status

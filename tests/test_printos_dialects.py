@@ -4,15 +4,14 @@ import logging
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 
 from agent.credentials import DeviceLogin
-from agent.errors import CloudRefusedError, CloudUnreachableError, ConfigError, RefusedError, SessionExpiredError
+from agent.device_report import DeviceReport
+from agent.errors import CloudRefusedError, CloudUnreachableError, ConfigError, RefusedError
 from agent.http import HttpClient
 from agent.model import Identity, Printer, PrinterState, PrinterStatus
-from agent.printos.mapping import device_status, metrics, state_word
 from agent.printos.openapi import OpenApi
 from agent.printos.platform import Platform
 from tests.printos_parts import LOGIN, PASSWORD, Bench, Ticker, a_press, printos
@@ -33,7 +32,7 @@ def provision(client: Platform | OpenApi, printer: Printer, *, renew: bool = Fal
 
 def post(client: Platform | OpenApi, device: DeviceLogin, printer: Printer | None = None) -> None:
     """Post a status."""
-    client.post_status(device, printer or a_press(), jobs=3, timeout_seconds=5)
+    client.post_status(device, DeviceReport(printer or a_press(), jobs=3), timeout_seconds=5)
 
 
 def dialect(bench: Bench, name: str) -> Platform | OpenApi:
@@ -291,61 +290,3 @@ def test_what_is_unknown_is_left_out(name: str) -> None:
         history = bench.report()["devices"][0]["history"]
     told = {key: value for key, value in history[0].items() if key != "at"}
     assert told in ({"deviceStatus": "DS_ON", "totalJobs": 3}, {"status": "idle", "metrics": {}})
-
-
-@pytest.mark.parametrize(
-    ("state", "reasons", "online", "word"),
-    [
-        (PrinterState.IDLE, (), True, "DS_ON"),
-        (PrinterState.UNKNOWN, (), True, "DS_ON"),
-        (PrinterState.PROCESSING, (), True, "DS_PRINTING"),
-        (PrinterState.PROCESSING, ("toner-low-warning",), True, "DS_PRINTING"),
-        (PrinterState.PROCESSING, ("media-empty-warning",), True, "DS_PRINTING"),
-        (PrinterState.PROCESSING, ("media-jam",), True, "DS_ERROR"),
-        (PrinterState.IDLE, ("door-open-error",), True, "DS_ERROR"),
-        (PrinterState.IDLE, ("vendor-thing-error",), True, "DS_ERROR"),
-        (PrinterState.STOPPED, (), True, "DS_ERROR"),
-        (PrinterState.IDLE, ("standby",), True, "DS_STANDBY"),
-        (PrinterState.PROCESSING, ("media-jam-error",), False, "DS_OFF"),
-    ],
-)
-def test_a_printer_is_told_in_the_platforms_words(
-    state: PrinterState, reasons: tuple[str, ...], *, online: bool, word: str
-) -> None:
-    """State and reasons give one DS_ word; a printer that is off is off, whatever it said last."""
-    printer = a_press(status=PrinterStatus(state=state, state_reasons=reasons), online=online)
-    assert device_status(printer) == word
-
-
-def test_openapi_speaks_rfc_8011() -> None:
-    """Its free status is the printer-state keyword, or offline; its level is the lowest of what is consumed."""
-    assert state_word(a_press()) == "idle"
-    assert state_word(a_press(online=False)) == "offline"
-    assert metrics(a_press()) == {"pagesTotal": 1234, "inkLevel": 60.0}
-
-
-def test_sheets_stand_in_for_impressions() -> None:
-    """Where only sheets are known, they are the pages."""
-    status = PrinterStatus(media_sheets_completed=7)
-    assert metrics(replace(a_press(), status=status)) == {"pagesTotal": 7}
-
-
-def test_even_a_fresh_token_that_is_refused_ends() -> None:
-    """Sessions that end at once cost two logins, then a pause, never a storm."""
-    ticker = Ticker()
-    with printos(ticker, session_seconds=0) as bench:
-        client = bench.platform()
-        device = DeviceLogin("d-1", *_made_by_hand(bench))
-        for _ in range(5):
-            with pytest.raises(SessionExpiredError):
-                post(client, device)
-        assert bench.report()["device_logins"] == 2
-
-
-def _made_by_hand(bench: Bench) -> tuple[str, str]:
-    made = bench.simulator.cloud.create(
-        "platform", with_credentials=True, name="x", type="IHPSPress", model="HP T300M", serial="EX1"
-    )
-    assert made.login
-    assert made.password
-    return made.login, made.password

@@ -11,6 +11,7 @@ import pytest
 from openapi_core import OpenAPI
 from openapi_core.datatypes import RequestParameters
 
+from agent.device_report import DeviceReport
 from agent.http import Answer, HttpClient
 from agent.model import PrinterStatus
 from agent.printos.openapi import OpenApi
@@ -81,7 +82,7 @@ def _live(client: OpenApi) -> None:
         device = client.provision_device(
             printer, device_type="", model="HP T300M", replace=False, token=token, password=PASSWORD
         )
-        client.post_status(device, printer, jobs=0, timeout_seconds=5)
+        client.post_status(device, DeviceReport(printer), timeout_seconds=5)
     client.logout_administrator(token)
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from agent.credentials import DeviceLogin
+from agent.device_report import DeviceReport
 from agent.errors import CloudError, CloudRefusedError
 from agent.http import HttpClient
 from agent.model import Identity
@@ -57,7 +58,7 @@ def live(client: Platform | OpenApi) -> DeviceLogin:
     client.logout_administrator(token)
     client.login_device(device)
     for _ in range(2):
-        client.post_status(device, a_press(), jobs=6, timeout_seconds=5)
+        client.post_status(device, DeviceReport(a_press(), jobs=6), timeout_seconds=5)
     return device
 
 

@@ -250,6 +250,16 @@ def test_being_seen_again_is_written_every_15_minutes_only(bench: Bench) -> None
         assert len(bench.told()) == notes
 
 
+def test_the_length_of_its_queue_alone_is_neither_told_nor_written(bench: Bench) -> None:
+    """It changes with every job, and is read anew soon after a start; it is known all the same."""
+    printer = bench.registry.merge(bench.found())
+    bench.told()
+    told = bench.registry.update(
+        printer.id, lambda known: replace(known, status=replace(known.status, queued_job_count=7))
+    )
+    assert (bench.told(), told.status.queued_job_count) == ([], 7)
+
+
 def test_a_supply_that_runs_low_is_told_once(bench: Bench) -> None:
     """At 15 % and below nobody needs a message a page."""
     printer = bench.registry.merge(bench.found())

@@ -65,6 +65,7 @@ PRINTER_ATTRIBUTES = (
     "printer-supply",
     "printer-supply-description",
     "printer-uuid",
+    "queued-job-count",
     "sides-supported",
 )
 """What one Get-Printer-Attributes asks for."""
@@ -135,6 +136,7 @@ def parse_status(printer: Attributes) -> PrinterStatus:
         media_sheets_completed=_count(printer.integer("printer-media-sheets-completed")),
         state_message=printer.text("printer-state-message"),
         trays=parse_trays(printer),
+        queued_job_count=_count(printer.integer("queued-job-count")),
     )
 
 

@@ -58,6 +58,7 @@ def _status(told: Sequence[tuple[str, PrinterStatus]]) -> PrinterStatus:
     count_by, count = _best(told, _tells_count)
     message_by, message = _best(told, lambda status: status.state_message)
     trays_by, trays = _best(told, lambda status: status.trays)
+    _, queue = _best(told, lambda status: status.queued_job_count is not None)
     sources = {
         "state": state_by if _tells_state(state) else None,
         "state_reasons": state_by if _tells_state(state) or state.state_reasons else None,
@@ -72,6 +73,7 @@ def _status(told: Sequence[tuple[str, PrinterStatus]]) -> PrinterStatus:
         state_message=message.state_message,
         supplies=supplies.supplies,
         trays=trays.trays,
+        queued_job_count=queue.queued_job_count,
         impressions_completed=count.impressions_completed,
         media_sheets_completed=count.media_sheets_completed,
         sources=tuple((field, driver) for field, driver in sources.items() if driver),

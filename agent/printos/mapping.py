@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
-from agent.model import Printer, PrinterState
+from agent.device_report import DeviceReport
+from agent.model import Job, Printer, PrinterState, timestamp
 
 # RFC 8011 5.4.12 and PWG 5100.9: what stops printing, where the keyword comes without a severity.
 STOPPING_REASONS = frozenset(
@@ -27,24 +31,50 @@ STOPPING_REASONS = frozenset(
         "toner-empty",
     }
 )
-SLEEPING_REASONS = frozenset({"hibernate", "power-save", "sleep", "sleeping", "standby", "suspend"})
-STATE_WORDS = {PrinterState.PROCESSING: "DS_PRINTING", PrinterState.STOPPED: "DS_ERROR"}
+OF_ONE_OF_SEVERAL = frozenset(
+    {
+        "input-tray-missing",
+        "marker-supply-empty",
+        "media-empty",
+        "media-needed",
+        "output-area-full",
+        "output-tray-missing",
+        "toner-empty",
+    }
+)
+"""What a printer that says it is idle can print without: it has another tray or cartridge."""
+
+GOING_OFF = frozenset({"shutdown", "shutdown-report", "shutdown-warning", "shutdown-error"})
+PAUSED = frozenset({"moving-to-paused", "paused"})
 
 
-def device_status(printer: Printer) -> str:
-    """Give the platform's `deviceStatus`: DS_OFF, DS_ERROR, DS_PRINTING, DS_STANDBY or DS_ON."""
-    if not printer.online:
+def device_status(report: DeviceReport) -> str:
+    """Give the platform's `deviceStatus`: DS_OFF, DS_ERROR, DS_RIPPING, DS_PRINTING, DS_STANDBY or DS_ON."""
+    printer, status = report.printer, report.printer.status
+    reasons = set(status.state_reasons)
+    if not printer.online or reasons & GOING_OFF:
         return "DS_OFF"
-    if any(_stops(reason) for reason in printer.status.state_reasons):
+    if is_in_trouble(printer):
         return "DS_ERROR"
-    if printer.status.state in STATE_WORDS:
-        return STATE_WORDS[printer.status.state]
-    return "DS_STANDBY" if SLEEPING_REASONS & set(printer.status.state_reasons) else "DS_ON"
+    if status.state is PrinterState.STOPPED or status.is_asleep:
+        return "DS_STANDBY"
+    if report.is_interpreting:
+        return "DS_RIPPING"
+    return "DS_PRINTING" if status.state is PrinterState.PROCESSING else "DS_ON"
 
 
-def state_word(printer: Printer) -> str:
+def is_in_trouble(printer: Printer) -> bool:
+    """Whether a printer waits for somebody to put something right; one that a person has only paused doesn't."""
+    state, plain = printer.status.state, {_plain(reason) for reason in printer.status.state_reasons}
+    stopping = {_plain(reason) for reason in printer.status.state_reasons if _stops(reason)}
+    if state is PrinterState.IDLE:
+        stopping -= OF_ONE_OF_SEVERAL
+    return bool(stopping) or (state is PrinterState.STOPPED and not plain & PAUSED)
+
+
+def state_word(report: DeviceReport) -> str:
     """Give the OpenAPI dialect's free `status`: RFC 8011's printer-state keyword, or `offline`."""
-    return printer.status.state.keyword if printer.online else "offline"
+    return report.printer.status.state.keyword if report.printer.online else "offline"
 
 
 def metrics(printer: Printer) -> dict[str, Any]:
@@ -56,8 +86,79 @@ def metrics(printer: Printer) -> dict[str, Any]:
     pages = status.media_sheets_completed if status.impressions_completed is None else status.impressions_completed
     levels = [supply.percent for supply in status.supplies if supply.supply_class == "consumed"]
     known = [level for level in levels if level is not None]
-    told = {"pagesTotal": pages, "inkLevel": min(known, default=None)}
+    return _known({"pagesTotal": pages, "inkLevel": min(known, default=None)})
+
+
+def platform_status(report: DeviceReport, *, extended: Collection[str] = ()) -> dict[str, Any]:
+    """Give the platform's whole status; `extended` names what its `extendedInformation` has."""
+    details = {name: write(report) for name, write in EXTENDED.items() if name in extended}
+    told = {
+        "deviceStatus": device_status(report),
+        "totalJobs": report.jobs,
+        "printTimeComplete": None if report.complete_at is None else _zoneless(report.complete_at),
+        "extendedInformation": details or None,
+    }
+    return _known(told)
+
+
+def _zoneless(moment: datetime) -> str:
+    """Write a moment as HP's sample does, which names no zone: UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _supplies(report: DeviceReport) -> list[dict[str, Any]]:
+    return [
+        _known(
+            {
+                "description": supply.description,
+                "type": supply.supply_type,
+                "colorant": supply.colorant,
+                "percent": supply.percent,
+            }
+        )
+        for supply in report.printer.status.supplies
+    ]
+
+
+def _counters(report: DeviceReport) -> dict[str, Any]:
+    status = report.printer.status
+    return _known({"impressions": status.impressions_completed, "sheets": status.media_sheets_completed})
+
+
+def _media(report: DeviceReport) -> list[dict[str, Any]]:
+    return [
+        _known({"tray": tray.name, "media": tray.media, "percent": tray.percent})
+        for tray in report.printer.status.trays
+    ]
+
+
+def _jobs(report: DeviceReport) -> list[dict[str, Any]]:
+    return [_job(job) for job in report.latest]
+
+
+def _job(job: Job) -> dict[str, Any]:
+    told = {
+        "name": job.shown_name,
+        "state": job.state.keyword,
+        "copies": job.options.copies,
+        "impressions": job.impressions_completed,
+        "updatedAt": timestamp(job.updated_at),
+    }
+    return _known(told)
+
+
+EXTENDED: Mapping[str, Callable[[DeviceReport], Any]] = MappingProxyType(
+    {"supplies": _supplies, "counters": _counters, "media": _media, "jobs": _jobs}
+)
+"""What `extendedInformation` can have, and what writes it."""
+
+
+def _known(told: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value is not None}
+
+
+def _plain(reason: str) -> str:
+    return reason.removesuffix("-error").removesuffix("-warning").removesuffix("-report")
 
 
 def _stops(reason: str) -> bool:

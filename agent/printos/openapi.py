@@ -13,6 +13,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from agent.credentials import DeviceLogin
+from agent.device_report import DeviceReport
 from agent.errors import CloudRefusedError, RefusedError, SessionExpiredError
 from agent.http import HttpClient
 from agent.model import Clock, Printer
@@ -173,14 +174,13 @@ class OpenApi:
         if self.needs_login:
             self._exchange.run(self._sessions.of(device).open())
 
-    def post_status(self, device: DeviceLogin, printer: Printer, *, jobs: int, timeout_seconds: float) -> None:
-        """Tell how a printer is; the number of `jobs` has no place in this dialect.
+    def post_status(self, device: DeviceLogin, report: DeviceReport, *, timeout_seconds: float) -> None:
+        """Tell how a printer is; what it has to do has no place in this dialect.
 
         Raises:
             CloudError: it is refused, or PrintOS can't be reached.
         """
-        del jobs
-        body = {"status": self.status_word(printer), "metrics": metrics(printer)}
+        body = {"status": self.status_word(report), "metrics": metrics(report.printer)}
         request = Request("PUT", f"{DEVICES_PATH}/{quote(device.device_id, safe='')}/status", body)
         if self.needs_login:
             flow = self._sessions.of(device).authorised(request)
@@ -193,9 +193,9 @@ class OpenApi:
                 f"PrintOS wants another authorisation ([printos] auth): {error}", status=401
             ) from error
 
-    def status_word(self, printer: Printer) -> str:
+    def status_word(self, report: DeviceReport) -> str:
         """Give the word that `post_status` would send; a change of it is worth telling soon."""
-        return state_word(printer)
+        return state_word(report)
 
 
 def parse_devices(content: Any) -> tuple[Mapping[str, Any], ...]:

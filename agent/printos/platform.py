@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from agent.credentials import DeviceLogin
+from agent.device_report import DeviceReport
 from agent.errors import (
     AnswerLostError,
     CloudUnreachableError,
@@ -21,7 +22,7 @@ from agent.http import HttpClient
 from agent.model import Clock, Printer
 from agent.printos.administrator import Administrator, made_device
 from agent.printos.exchange import Exchange, Request, checked, find_node, parse_json
-from agent.printos.mapping import device_status
+from agent.printos.mapping import device_status, platform_status
 from agent.printos.session import DEFAULT_RULES, SessionRules, Sessions
 
 STATUS_PATH = "/api/system-statistics/v1/devices"
@@ -39,6 +40,7 @@ class Platform:
         now: the present.
         identity_version: the version in the paths of the identity service.
         logout_path: the administrator's logout below the identity service; HP's documents don't name it.
+        extended_information: what a status has of that, in the words of `mapping.EXTENDED`.
         rules: what is not documented of sessions.
         monotonic: the clock of the sessions, in seconds.
     """
@@ -53,10 +55,12 @@ class Platform:
         now: Clock,
         identity_version: str = "v1",
         logout_path: str = LOGOUT_PATH,
+        extended_information: Collection[str] = (),
         rules: SessionRules = DEFAULT_RULES,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._exchange = Exchange(http=http, base_url=base_url)
+        self._extended = extended_information
         self._identity = f"/api/aaa/{identity_version}"
         self._administrator = Administrator(
             exchange=self._exchange,
@@ -160,19 +164,19 @@ class Platform:
         """
         self._exchange.run(self._sessions.of(device).open())
 
-    def post_status(self, device: DeviceLogin, printer: Printer, *, jobs: int, timeout_seconds: float) -> None:
-        """Tell how a printer is, and how many jobs wait for it; the session says which device it is.
+    def post_status(self, device: DeviceLogin, report: DeviceReport, *, timeout_seconds: float) -> None:
+        """Tell how a printer is and what it has to do; the session says which device it is.
 
         Raises:
             CloudError: it is refused, or PrintOS can't be reached.
         """
-        request = Request("POST", STATUS_PATH, {"deviceStatus": self.status_word(printer), "totalJobs": jobs})
+        request = Request("POST", STATUS_PATH, platform_status(report, extended=self._extended))
         flow = self._sessions.of(device).authorised(request)
         checked(self._exchange.run(flow, timeout_seconds=timeout_seconds))
 
-    def status_word(self, printer: Printer) -> str:
+    def status_word(self, report: DeviceReport) -> str:
         """Give the word that `post_status` would send; a change of it is worth telling soon."""
-        return device_status(printer)
+        return device_status(report)
 
 
 def _lost(error: CloudUnreachableError) -> CloudUnreachableError:

@@ -1,7 +1,7 @@
 """Sessions of PrintOS: a device's token, which is kept, renewed and never fought for.
 
 A device logs in once and reuses its token. It is renewed ahead of its expiry, and once when PrintOS no longer knows it;
-whoever else needs it meanwhile waits for that one login. `login_turns` says when a device may log in: until then its old
+whoever else needs it meanwhile waits for it. `login_turns` says when a device may log in: until then an old
 token serves on, as long as that has not ended.
 """
 

@@ -22,6 +22,7 @@ OUTGOING = "job-outgoing"
 UNREACHABLE = "agent-printer-unreachable"
 UNDER_WAY = frozenset({JobState.PROCESSING, JobState.PROCESSING_STOPPED})
 LONGEST_PAUSE_SECONDS = 900.0
+PLACES = {"box": "in Box", "siteflow": "in Site Flow"}
 RESEND_LIMIT = 8
 """How often a document is sent again that did not come whole; what breaks more connections than that is to blame."""
 
@@ -266,7 +267,7 @@ class Attempts:
                 row,
                 state=JobState.PENDING_HELD,
                 state_reasons=(OUTCOME_UNKNOWN,),
-                message=f"{cause}; look at the printer, then confirm or reprint",
+                message=f"{cause}; look {PLACES.get(row['printer_id'], 'at the printer')}, then confirm or reprint",
                 cancel_wanted=False,
             )
 

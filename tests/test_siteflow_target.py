@@ -219,7 +219,7 @@ def test_a_pause_that_site_flow_asks_for_is_kept(bench: SiteFlowBench) -> None:
 
 def test_a_wrong_key_keeps_jobs_waiting_for_the_operator(bench: SiteFlowBench) -> None:
     """None is lost for it; the job says why it waits."""
-    bench.simulator.signatures._secrets = {}  # somebody has revoked it
+    bench.simulator.signatures.secrets = {}  # somebody has revoked it
     bench.accept()
     bench.run(60)
     assert bench.outcome() == (JobState.PENDING, ("agent-printer-unreachable",))
@@ -230,10 +230,10 @@ def test_a_key_that_is_revoked_later_ends_no_order(bench: SiteFlowBench) -> None
     """What becomes of it is asked on and on."""
     bench.accept()
     bench.run(5)
-    secrets, bench.simulator.signatures._secrets = bench.simulator.signatures._secrets, {}
+    secrets, bench.simulator.signatures.secrets = bench.simulator.signatures.secrets, {}
     bench.run(600)
     assert bench.outcome()[0] is JobState.PROCESSING
-    bench.simulator.signatures._secrets = secrets
+    bench.simulator.signatures.secrets = secrets
     bench.run(120)
     assert bench.outcome() == SHIPPED
 

@@ -24,6 +24,8 @@ from agent.printos.exchange import (
 from agent.printos.signing import ApiKey, Sign
 
 SKEW_SECONDS = 60.0
+TOLERABLE_SKEW_SECONDS = 300.0
+"""Dates are signed: beyond this a refusal may be of the date alone. What HP tolerates is nowhere told."""
 DOUBTS_THE_DATE = frozenset({400, 401, 403})
 NO_QUERY: Mapping[str, str] = MappingProxyType({})
 
@@ -97,8 +99,8 @@ class SignedExchange:
         """Send one request as `send` does and give the JSON of its success; None where that has none.
 
         Raises:
-            CloudUnreachableError: no whole answer came, or the service is out of order or asks for patience; then it
-                has no cause.
+            CloudUnreachableError: no whole answer came; or without a cause: the service is out of order, asks for
+                patience, or refuses while our clock is wrong.
             CloudRefusedError: the service refuses.
         """
         answer = self.send(method, path, query=query, body=body, timeout_seconds=timeout_seconds)
@@ -113,9 +115,11 @@ class SignedExchange:
             raise CloudUnreachableError(
                 f"{self._service} is out of order: {message}", retry_after_seconds=retry_after(answer)
             )
-        skew = clock_skew(answer, self._now()) if answer.status in DOUBTS_THE_DATE else None
-        if skew is not None and abs(skew) > SKEW_SECONDS:
+        skew = (clock_skew(answer, self._now()) or 0.0) if answer.status in DOUBTS_THE_DATE else 0.0
+        if abs(skew) > SKEW_SECONDS:
             message += f" (this box's clock is {abs(skew):.0f} seconds {'ahead' if skew > 0 else 'behind'})"
+        if abs(skew) > TOLERABLE_SKEW_SECONDS:
+            raise CloudUnreachableError(f"{self._service} refuses, perhaps only while the clock is wrong: {message}")
         raise CloudRefusedError(f"{self._service} refuses: {message}", status=answer.status)
 
 

@@ -67,9 +67,11 @@ class Finding:
 class BoxShelf:
     """The folders and files of one organisation; safe in several threads. Of too many the oldest go.
 
-    Args:
+    Attributes:
         uploads: where documents are sent to.
         preflight_seconds: how long a file is looked at.
+
+    Args:
         monotonic: the clock of that.
         now: the present.
     """
@@ -78,7 +80,7 @@ class BoxShelf:
         self, *, uploads: Uploads, preflight_seconds: float, monotonic: Callable[[], float], now: Clock
     ) -> None:
         self.uploads = uploads
-        self._preflight_seconds = preflight_seconds
+        self.preflight_seconds = preflight_seconds
         self._monotonic = monotonic
         self._now = now
         self._lock = threading.RLock()
@@ -116,6 +118,11 @@ class BoxShelf:
                 raise RefusalError(404, f"there is no folder {folder_id}")
             return self._folders[folder_id]
 
+    def drop_folder(self, folder_id: str) -> None:
+        """Delete a folder, as a person does in Box."""
+        with self._lock:
+            del self._folders[folder_id]
+
     def file(self, file_id: str) -> ShelfFile:
         """Give a file; 404 where there is none."""
         with self._lock:
@@ -135,7 +142,7 @@ class BoxShelf:
 
     def finding(self, file: ShelfFile) -> Finding:
         """Tell how the preflight of a file stands."""
-        if self._monotonic() < file.looked_at + self._preflight_seconds:
+        if self._monotonic() < file.looked_at + self.preflight_seconds:
             return Finding("Preflighting", "pending")
         content = file.content
         if content is None:

@@ -91,7 +91,7 @@ class PrintOSSimulator:
     ) -> None:
         self._options = options
         self._monotonic = monotonic
-        self._now = now
+        self.now = now
         self.routes: list[Route] = []
         self.faults = Faults()
         secrets = {options.api_key: options.api_secret} if options.api_key and options.api_secret else {}
@@ -142,7 +142,7 @@ class PrintOSSimulator:
             status_seconds=options.status_seconds,
             state_file=options.state_file,
             monotonic=self._monotonic,
-            now=self._now,
+            now=self.now,
         )
         cloud.load()
         openapi = OpenApiSide(cloud, is_open=options.open, bearer=options.bearer_token)

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from agent.simulator.printos_http import Call, RefusalError, Reply, Route
 
-When = Literal["before", "middle", "after", "hold-before", "hold-after"]
+When = Literal["before", "middle", "after", "hold-before", "hold-middle", "hold-after"]
 """Where the connection ends: before anything is done, in the middle of the body, or once all is done but the answer.
 `hold-…` says nothing there until it is let go, and then ends it likewise."""
 

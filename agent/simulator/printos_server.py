@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
@@ -46,6 +47,9 @@ class Site(Protocol):
     @property
     def routes(self) -> Sequence[Route]:
         """What it answers."""
+
+    def now(self) -> datetime:
+        """Give the present, which every answer tells."""
 
     def outage(self, path: str) -> str | None:
         """Say whether it is out of order: `refuse`, `drop`, or None."""
@@ -139,6 +143,10 @@ class SiteHandler(BaseHTTPRequestHandler):
         self.close_connection = True
         self._send(Reply(code, sms_error(RefusalError(code, message or explain or "not HTTP"))))
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Give the Date of an answer, by the site's clock."""
+        return super().date_time_string(timestamp or self.server.site.now().timestamp())
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
         """Log nothing: the report tells."""
 
@@ -187,11 +195,10 @@ class SiteHandler(BaseHTTPRequestHandler):
             sink.write(block)
             left -= len(block)
 
-    def _break_off_in_the_middle(self) -> None:
-        """Read half of the body, then end the connection."""
+    def _read_half(self) -> None:
+        """Read half of the body, of which nothing becomes."""
         length = int(self.headers.get("Content-Length", "0"))
         self._receive_part(length // 2, io.BytesIO(), STREAM_LIMIT_BYTES)
-        raise _BrokenOffError
 
     def _unreadable(self, status: int, message: str) -> RefusalError:
         """Give the refusal of a body that is left unread, which nothing can come after on this connection."""
@@ -213,9 +220,10 @@ class SiteHandler(BaseHTTPRequestHandler):
         if found is None:
             self._body()
             raise self._unknown(path)
-        if fault is not None and fault.when == "middle":
+        if fault is not None and fault.when.endswith("middle"):
+            self._read_half()
             fault.meet()
-            self._break_off_in_the_middle()
+            raise _BrokenOffError
         call = self._call(path, *found)
         if fault is not None and fault.when.endswith("before"):
             fault.meet()

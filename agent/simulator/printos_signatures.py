@@ -46,13 +46,15 @@ class Signed:
 class Signatures:
     """The keys that may sign.
 
-    Args:
+    Attributes:
         secrets: by their keys; with none, every call is refused.
+
+    Args:
         now: the present.
     """
 
     def __init__(self, secrets: Mapping[str, str], *, now: Clock) -> None:
-        self._secrets = secrets
+        self.secrets = secrets
         self._now = now
 
     def check(self, call: Call, *, base: str, families: tuple[Family, ...] = ("x-hp-hmac",)) -> str:
@@ -67,7 +69,7 @@ class Signatures:
             RefusalError: 401 or 400, with what is wrong.
         """
         signed = _signed(call, families)
-        secret = self._secrets.get(signed.key)
+        secret = self.secrets.get(signed.key)
         if secret is None:
             raise RefusalError(401, "the key is unknown")
         hash_name = _hash_name(signed)

@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "lan": ("discover", "probe"),
     "jobs": ("print", "jobs"),
     "credentials": ("credentials",),
+    "box": ("box",),
     "settings": ("config",),
     "doctor": ("doctor",),
     "simulate": ("demo", "simulate"),

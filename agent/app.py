@@ -62,6 +62,7 @@ def _start(parts: Parts) -> dict[str, Loop]:
     parts.outbox.open()
     parts.registry.open()
     parts.spool.open()
+    parts.box_memory.open()
     parts.dispatcher.open()
     parts.credentials.open()
     parts.devices.open()

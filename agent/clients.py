@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from agent.box_memory import BoxMemory
 from agent.config import read_order_file, read_printer_credentials, read_secret, read_secrets
-from agent.config_schema import PrinterConfig, PrintosConfig, SiteflowConfig, SnmpConfig
+from agent.config_schema import BoxConfig, PrinterConfig, PrintosConfig, SiteflowConfig, SnmpConfig
 from agent.drivers.snmp import SnmpClient
 from agent.drivers.snmp_v3 import SnmpV3Client
+from agent.errors import ConfigError
 from agent.http import HttpClient
 from agent.model import utc_now
+from agent.printos.box import Box
+from agent.printos.box_target import BoxTarget
 from agent.printos.openapi import OpenApi
 from agent.printos.platform import Platform
 from agent.printos.presigned import PresignedPut
@@ -160,6 +164,31 @@ def printos_http(config: PrintosConfig) -> HttpClient:
         proxy=proxy,
         proxy_login=proxy_login,
     )
+
+
+def build_box(config: BoxConfig, http: HttpClient) -> Box:
+    """Build the client of Box.
+
+    Raises:
+        ConfigError: there is no key, or its secret can't be read.
+    """
+    if not config.key or config.secret_file is None:
+        raise ConfigError("Box is off: there is no key in [box]")
+    exchange = SignedExchange(
+        service="Box",
+        http=http,
+        base_url=config.base_url,
+        key=ApiKey(config.key, read_secret(config.secret_file)),
+        sign=sign_printos,
+        now=utc_now,
+    )
+    return Box(exchange=exchange, upload_url_key=config.upload_url_key, fetch_url_key=config.fetch_url_key)
+
+
+def build_box_target(config: BoxConfig, http: HttpClient, memory: BoxMemory) -> BoxTarget:
+    """Build what takes jobs to Box; raises as `build_box` does."""
+    put = PresignedPut(http=http, service_url=config.base_url)
+    return BoxTarget(box=build_box(config, http), put=put, memory=memory, config=config)
 
 
 def _proxy(config: PrintosConfig) -> tuple[str | None, tuple[str, str] | None]:

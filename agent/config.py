@@ -43,6 +43,7 @@ NEEDS: tuple[tuple[str, str, str | None, str], ...] = (
     ("printos", "proxy_password_file", None, "proxy"),
     ("printos", "client_key_file", None, "client_cert_file"),
     ("siteflow", "key", None, "secret_file"),
+    ("box", "key", None, "secret_file"),
 )
 """Section, key, its value (None for any) and what must be set beside it: without that the key would have no effect."""
 

@@ -128,6 +128,25 @@ class PrintosConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BoxConfig:
+    """PrintOS Box as a destination of jobs; off while `key` is empty. Its proxy and certificates are `[printos]`'s."""
+
+    key: str = _key("", "key of an application connector that may create orders", pattern=r"[^\s:]+")
+    secret_file: Path | None = _key(None, "file with its secret")
+    base_url: str = _key("https://printos.api.hp.com/box", "where Box is", pattern=r"https?://\S+")
+    folder: str = _key(
+        "",
+        "folder for jobs that name none: an id, or a name for one that the agent makes once",
+        default_text="one for each job",
+    )
+    sender: str = _key("", "whom new folders are from, best an address that can be replied to")
+    recipient: str = _key("", "whom new folders are to")
+    preflight_seconds: int = _key(3600, "how long a file's preflight is followed", low=10, high=7 * DAY)
+    upload_url_key: str = _key("", "name of the upload URL in Box's answer", default_text="told by its look")
+    fetch_url_key: str = _key("", "name of the URL that Box fetches from there", default_text="told by its look")
+
+
+@dataclass(frozen=True, slots=True)
 class SpoolConfig:
     """Jobs on the disk."""
 
@@ -272,6 +291,7 @@ class Config:
     snmp: SnmpConfig = SnmpConfig()
     mqtt: MqttConfig = MqttConfig()
     printos: PrintosConfig = PrintosConfig()
+    box: BoxConfig = BoxConfig()
     spool: SpoolConfig = SpoolConfig()
     fetch: FetchConfig = FetchConfig()
     limits: LimitsConfig = LimitsConfig()
@@ -321,6 +341,7 @@ SECTIONS: dict[str, type] = {
     "snmp": SnmpConfig,
     "mqtt": MqttConfig,
     "printos": PrintosConfig,
+    "box": BoxConfig,
     "spool": SpoolConfig,
     "fetch": FetchConfig,
     "limits": LimitsConfig,

@@ -17,7 +17,15 @@ from typing import Any
 
 from agent.accounts import Accounts
 from agent.answers import Answers
-from agent.clients import PrinterClients, build_printos, build_siteflow_target, printos_http, snmp_client
+from agent.box_memory import BoxMemory, read_files, read_folders
+from agent.clients import (
+    PrinterClients,
+    build_box_target,
+    build_printos,
+    build_siteflow_target,
+    printos_http,
+    snmp_client,
+)
 from agent.cloud import Cloud
 from agent.commands import Commands, command_topics
 from agent.config_schema import Config
@@ -42,7 +50,7 @@ from agent.inbox import Inbox
 from agent.intake import Intake, print_topics
 from agent.loop import beat
 from agent.mdns import Browser
-from agent.model import CloudDestination, Identity, Printer, PrinterState, utc_now
+from agent.model import CloudDestination, Command, Identity, Printer, PrinterState, utc_now
 from agent.mqtt import BrokerSession
 from agent.networks import attached_subnets, covers_loopback, mdns_interfaces
 from agent.operations import Operations
@@ -84,6 +92,7 @@ class Parts:
             accounts=accounts,
         )
         self.clouds: dict[CloudDestination, CloudTarget] = {}
+        self._build_box(config)
         self._build_siteflow(config)
         self.print_times = PrintTimes()
         self.spool.on_told = self.print_times.note
@@ -96,6 +105,14 @@ class Parts:
     def _build_siteflow(self, config: Config) -> None:
         if config.siteflow.key:
             self.clouds["siteflow"] = build_siteflow_target(config.siteflow, printos_http(config.printos))
+
+    def _build_box(self, config: Config) -> None:
+        self.box_memory = BoxMemory(self.store, now=utc_now)
+        self.box_commands: dict[str, Command] = {}
+        if config.box.key:
+            target = build_box_target(config.box, printos_http(config.printos), self.box_memory)
+            self.clouds["box"] = target
+            self.box_commands = target.commands()
 
     def _build_lan(self, config: Config) -> None:
         subnets = tuple(IPv4Network(subnet) for subnet in config.discovery.subnets)
@@ -262,7 +279,13 @@ class Parts:
     def _build_control(self, config: Config) -> None:
         self.control = ControlServer(
             path=config.socket_path,
-            commands={**self.operations.commands(), **CredentialCommands(self.credentials).commands()},
+            commands={
+                **self.operations.commands(),
+                **CredentialCommands(self.credentials).commands(),
+                "box.folders": lambda _arguments, _document, _progress: read_folders(self.store),
+                "box.files": lambda _arguments, _document, _progress: read_files(self.store),
+                **self.box_commands,
+            },
             folder=config.uploads_folder,
             limit_bytes=config.spool.max_job_bytes,
         )

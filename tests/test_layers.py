@@ -139,12 +139,14 @@ PARTS = (
     ),
     (
         "answers.py",
+        "box_memory.py",
         "drivers/cdm.py",
         "drivers/ipp.py",
         "drivers/ledm.py",
         "drivers/snmp_dialects.py",
         "mqtt.py",
         "outage.py",
+        "printos/box_message.py",
         "printos/presigned.py",
         "printos/siteflow_status.py",
         "printos/login.py",
@@ -166,6 +168,7 @@ PARTS = (
         "broker_trial.py",
         "drivers/snmp_requests.py",
         "printos/administrator.py",
+        "printos/box.py",
         "printos/siteflow.py",
         "printos/siteflow_watch.py",
         "spool_incoming.py",
@@ -173,6 +176,7 @@ PARTS = (
     (
         "drivers/snmp_sweep.py",
         "printos/siteflow_target.py",
+        "printos/box_target.py",
         "spool.py",
     ),
     (
@@ -235,10 +239,12 @@ TOP = (
         "cli/account.py",
         "cli/check_credentials.py",
         "cli/check_box.py",
+        "cli/check_clouds.py",
         "cli/check_paths.py",
         "cli/check_printers.py",
     ),
     (
+        "cli/box.py",
         "cli/jobs.py",
         "cli/printers.py",
     ),

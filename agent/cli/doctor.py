@@ -10,6 +10,7 @@ from typing import Any
 from agent import __version__
 from agent.cli import client
 from agent.cli.check_box import check_clock, check_disk, check_service, check_state
+from agent.cli.check_clouds import check_printos_box
 from agent.cli.check_credentials import check_credentials
 from agent.cli.check_paths import check_broker, check_fetch, check_lan, check_printos, check_sessions
 from agent.cli.check_printers import check_jobs, check_printers
@@ -62,6 +63,7 @@ def _checks(config: Config) -> Checks:
     yield "service", check_service
     yield "broker", partial(check_broker, config)
     yield "fetch", partial(check_fetch, config)
+    yield "box", partial(check_printos_box, config)
     yield "lan", partial(check_lan, config)
     yield "agent", partial(_check_agent, config)
 

@@ -16,6 +16,7 @@ from agent.cli.prompt import ask_secret
 from agent.config import load_config, read_secret
 from agent.config_schema import Config
 from agent.errors import InputError
+from agent.model import CLOUD_DESTINATIONS
 
 FINAL_STATES = ("completed", "canceled", "aborted")
 WAIT_POLL_SECONDS = 0.25
@@ -26,6 +27,12 @@ OPTIONS = {
     "page_ranges": "such as 1-3,7",
     "print_quality": "draft, normal or high",
     "fidelity": "strict (refuse what the printer can't do) or best-effort",
+}
+DELIVERY = {
+    "folder": "Box: an id, or a name for one that is made once; default: box.folder, else one for this job",
+    "notes": "Box: a note to whoever prints it",
+    "flow": "Box: an easy-submit flow, by its name or id",
+    "substrate": "Box: what to print it on",
 }
 
 
@@ -52,9 +59,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _add_print(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE")
-    parser.add_argument("--printer", required=True, metavar="ID", help="an id or an alias")
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--printer", metavar="ID", help="an id or an alias")
+    place.add_argument("--destination", choices=CLOUD_DESTINATIONS, help="what of HP's cloud takes it instead")
     parser.add_argument("--copies", type=int, metavar="N")
-    for name, about in OPTIONS.items():
+    for name, about in {**OPTIONS, **DELIVERY}.items():
         parser.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", help=about)
     parser.add_argument("--finishings", action="append", metavar="KEYWORD", help="such as staple; may be repeated")
     parser.add_argument("--priority", type=int, metavar="N", help="1 to 100; default: 50")
@@ -141,8 +150,8 @@ def change_job(options: argparse.Namespace) -> int:
 
 
 def _ticket(options: argparse.Namespace) -> dict[str, Any]:
-    names = ("printer", "copies", *OPTIONS, "finishings", "priority", "document_format", "id", "hold")
-    given = {name: getattr(options, name) for name in names}
+    names = ("printer", "destination", "copies", "finishings", "priority", "document_format", "id", "hold")
+    given = {name: getattr(options, name) for name in (*names, *OPTIONS, *DELIVERY)}
     ticket = {name: value for name, value in given.items() if value is not None}
     ticket |= {"name": options.name or options.file.name, "user": getpass.getuser()}
     return ticket | {"pin": _pin(options)} if options.pin or options.pin_file else ticket

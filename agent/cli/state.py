@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Any
 
-from agent import accounts, outbox, registry, spool_rows
+from agent import accounts, box_memory, outbox, registry, spool_rows
 from agent.accounts import parse_selection, read_account, read_at_limit
+from agent.box_memory import read_files, read_folders
 from agent.cli import client
 from agent.config_schema import Config
 from agent.errors import NotFoundError, RefusedError
@@ -20,14 +21,20 @@ from agent.store import Store
 
 SCHEMAS = {
     "accounts": accounts.SCHEMA,
+    "box": box_memory.SCHEMA,
     "outbox": outbox.SCHEMA,
     "registry": registry.SCHEMA,
     "spool": spool_rows.SCHEMA,
 }
+LISTS: Mapping[str, Callable[[Store], list[Any]]] = {
+    "printers": lambda store: [printer.to_json() for printer in load_printers(store)],
+    "box.folders": read_folders,
+    "box.files": read_files,
+}
 
 
 def read(config: Config, question: str, arguments: Mapping[str, Any] | None = None) -> Any:
-    """Give the answer to `printers`, `printers.show`, `jobs`, `jobs.show`, `account` or `status`.
+    """Give the answer to `printers`, `printers.show`, `jobs`, `jobs.show`, `account`, `status`, or one of LISTS.
 
     Raises:
         NotFoundError: there is no such printer or job, or the agent has never run with this configuration.
@@ -48,8 +55,8 @@ def _at_rest(config: Config, question: str, arguments: Mapping[str, Any]) -> Any
     folder = config.documents_folder
     with closing(Store.open_read_only(config.store_file, SCHEMAS)) as store:
         match question:
-            case "printers":
-                return [printer.to_json() for printer in load_printers(store)]
+            case _ if question in LISTS:
+                return LISTS[question](store)
             case "printers.show":
                 return _printer(store, arguments["id"])
             case "jobs":

@@ -64,6 +64,7 @@ TRANSLATION: Mapping[type[Exception], type[TransportError]] = MappingProxyType(
         requests.exceptions.TooManyRedirects: AnswerLostError,
         requests.exceptions.URLRequired: ConnectFailedError,
         requests.exceptions.UnrewindableBodyError: AnswerLostError,
+        UnicodeError: ConnectFailedError,
         Urllib3Error: AnswerLostError,
     }
 )
@@ -75,6 +76,7 @@ QUOTING = (
     requests.exceptions.InvalidURL,
     requests.exceptions.MissingSchema,
     LocationParseError,
+    UnicodeError,
 )
 """Errors that repeat what they find wrong, which may be a token or the query of a URL."""
 
@@ -158,7 +160,7 @@ class HttpClient:
         try:
             with self._open(method, url, headers, body, limit_seconds) as response:
                 answer = Answer(response.status_code, response.headers, _read(response, limit_bytes))
-        except (requests.RequestException, Urllib3Error) as exc:
+        except (requests.RequestException, UnicodeError, Urllib3Error) as exc:
             raise _translated(exc, what, before) from exc
         if answer.status == PROXY_LOGIN_WANTED and self._proxy is not None:
             raise ConnectFailedError(f"{what}: {wants_login(f'the proxy {self._proxy}')}")

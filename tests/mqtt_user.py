@@ -111,6 +111,10 @@ class MqttUser:
         """Give what was heard on a topic so far."""
         return [message for message in list(self._heard) if message.topic == f"{self._base_topic}/{topic}"]
 
+    def everything(self) -> list[Message]:
+        """Give what was heard on all topics so far."""
+        return list(self._heard)
+
     def hear(self, topic: str, fits: Callable[[Message], object] = lambda _message: True) -> Message:
         """Wait for a message on a topic."""
         return wait_for(f"{topic} by MQTT", lambda: next(filter(fits, self.heard(topic)), None), PATIENCE_SECONDS)

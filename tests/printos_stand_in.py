@@ -83,6 +83,8 @@ def stand_in(answers: Answers) -> Iterator[StandIn]:
             text = b"" if told is None else told.encode() if isinstance(told, str) else json.dumps(told).encode()
             if status != 204:
                 self.send_header("Content-Length", str(len(text)))
+            if self.close_connection:
+                self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(text)
 

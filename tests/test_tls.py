@@ -229,12 +229,17 @@ def test_a_proxy_that_looks_into_tls_is_told_with_its_authority(tmp_path: Path, 
 
 def test_an_error_repeats_neither_a_query_nor_a_header() -> None:
     """Where they have letters that they may not have, the libraries would quote them."""
-    client = HttpClient(bearer="two\nlines-of-secret")
-    for url in ("http://127.0.0.1:1/", "http://[bad/?q=secret", "nonsense?q=secret"):
-        with pytest.raises(ConnectFailedError) as caught:
+    for token, url in (
+        ("two\nlines-of-secret", "http://127.0.0.1:1/"),
+        ("secret-слово", "http://127.0.0.1:1/"),
+        ("good", "http://[bad/?q=secret"),
+        ("good", "nonsense?q=secret"),
+    ):
+        client = HttpClient(bearer=token)
+        with pytest.raises(ConnectFailedError, match="letters that it may not have") as caught:
             client.request("GET", url)
+        client.close()
         assert "secret" not in str(caught.value)
-    client.close()
 
 
 @pytest.mark.parametrize("section", ["printos", "mqtt", "[printer]"])

@@ -53,14 +53,16 @@ class Table(AbstractMibInstrumController):  # type: ignore[misc]  # pysnmp has n
 
 
 @contextmanager
-def serving_contexts(contexts: Mapping[str, Values], *, port: int) -> Iterator[None]:
+def serving_contexts(
+    contexts: Mapping[str, Values], *, port: int, auth_key: str = AUTH_KEY, priv_key: str = PRIV_KEY
+) -> Iterator[None]:
     """Run an agent on loopback that has these contexts, for the user `reader` with SHA and AES."""
     loop = asyncio.new_event_loop()
 
     async def open_agent() -> Any:
         snmp = engine.SnmpEngine()
         config.add_transport(snmp, udp.DOMAIN_NAME, udp.UdpTransport().open_server_mode(("127.0.0.1", port)))
-        config.add_v3_user(snmp, USER, config.USM_AUTH_HMAC96_SHA, AUTH_KEY, config.USM_PRIV_CFB128_AES, PRIV_KEY)
+        config.add_v3_user(snmp, USER, config.USM_AUTH_HMAC96_SHA, auth_key, config.USM_PRIV_CFB128_AES, priv_key)
         config.add_vacm_user(snmp, 3, USER, "authPriv", (1, 3, 6))
         known = context.SnmpContext(snmp)
         known.unregister_context_name("")

@@ -46,7 +46,7 @@ class WebProxy:
                 if method == "CONNECT":
                     sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 else:
-                    backend.sendall(head)
+                    backend.sendall(_head_for_origin(head, target))
                 pump(sock, backend)
 
     def _lets_in(self, lines: list[str]) -> bool:
@@ -61,6 +61,14 @@ def web_proxy(routes: Mapping[str, int], login: str | None = None) -> Iterator[t
     proxy = WebProxy(routes, login)
     with served(proxy.serve) as port:
         yield proxy, f"http://127.0.0.1:{port}"
+
+
+def _head_for_origin(head: bytes, url: str) -> bytes:
+    """Ask for the path alone, tell nobody the proxy's own login, and have the connection end with the answer."""
+    path = urlsplit(url)._replace(scheme="", netloc="").geturl() or "/"
+    first, *lines = head.replace(url.encode(), path.encode(), 1).split(b"\r\n")
+    kept = [line for line in lines if not line.startswith((b"Proxy-", b"Connection:"))]
+    return b"\r\n".join([first, b"Connection: close", *kept])
 
 
 def _place(url: str) -> str:

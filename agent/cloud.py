@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -28,7 +28,9 @@ POLL_SECONDS = 5.0
 POST_TIMEOUT_SECONDS = 10.0
 POSTS_PER_STEP = 20
 STEP_BUDGET_SECONDS = 20.0
-NEXT_BATCH_SECONDS = 1.0
+TOGETHER_SECONDS = 1.0
+"""What is due within it is told together: looking at a thousand printers costs more than telling of one."""
+
 AWAY_PAUSE_SECONDS = 5.0
 AWAY_PAUSE_CEILING_SECONDS = 300.0
 EXPIRED_PAUSE_SECONDS = 30.0
@@ -75,19 +77,24 @@ class Outcome(enum.Enum):
 
 @dataclass(slots=True)
 class _Device:
-    """A printer's device and what it was last told; moments are of the monotonic clock."""
+    """A printer's device, how the printer is now and what was told of it last; moments are of the monotonic clock.
+
+    `word` is that of `report`, `told` the one that PrintOS has.
+    """
 
     login: DeviceLogin
-    word: str | None = None
+    report: DeviceReport
+    word: str
+    told: str | None = None
     posted_at: float | None = None
     retry_at: float = 0.0
     failures: int = 0
 
-    def due_at(self, word: str, interval_seconds: float) -> float:
+    def due_at(self, interval_seconds: float) -> float:
         """Give the moment from which a status may go: at once the first time, later where it has not changed."""
         if self.posted_at is None:
             return self.retry_at
-        pause = interval_seconds if word == self.word else min(CHANGE_SECONDS, interval_seconds)
+        pause = interval_seconds if self.word == self.told else min(CHANGE_SECONDS, interval_seconds)
         return max(self.posted_at + pause, self.retry_at)
 
 
@@ -131,38 +138,40 @@ class Cloud:
     def step(self) -> float:
         """Post what is due; gives the seconds until more may be."""
         self._devices.note_states()
-        self._take_devices()
-        printers = self._printers()
         now = self._monotonic()
         if now < self._closed_until:
             return min(self._closed_until - now, POLL_SECONDS)
-        interpreting = self._workload.interpreting()
-        queue = sorted(self._queue(printers, interpreting), key=lambda it: (it[1].failures, it[0]))
+        devices = self._look()
+        due = [device for device in devices if device.due_at(self._interval_seconds) <= now]
         left = POSTS_PER_STEP
-        for device, report in [(device, report) for moment, device, report in queue if moment <= now]:
+        for device in sorted(due, key=lambda it: (it.failures, it.due_at(self._interval_seconds))):
             is_late = self._is_closing or self._monotonic() - now > STEP_BUDGET_SECONDS
             if is_late or left == 0:
-                return NEXT_BATCH_SECONDS
-            outcome = self._post(device, report)
+                return TOGETHER_SECONDS
+            outcome = self._post(device)
             if outcome is Outcome.AWAY:
-                return NEXT_BATCH_SECONDS
+                return TOGETHER_SECONDS
             left -= outcome is Outcome.ANSWERED
-        next_due = min((moment for moment, _, _ in self._queue(printers, interpreting)), default=now + POLL_SECONDS)
-        return max(0.0, min(next_due - self._monotonic(), POLL_SECONDS))
+        next_due = min((device.due_at(self._interval_seconds) for device in devices), default=now + POLL_SECONDS)
+        return max(TOGETHER_SECONDS, min(next_due - self._monotonic(), POLL_SECONDS))
 
     def close(self) -> None:
         """Tell PrintOS that the devices go off, as far as that goes in a few seconds."""
         self._is_closing = True  # a step that goes on meanwhile would tell that they are on
         deadline = self._monotonic() + CLOSE_SECONDS
         for printer in self._printers():
-            off, device = DeviceReport(replace(printer, online=False)), self._told.get(printer.id)
-            if device is None or device.word in (None, self._printos.status_word(off)):
+            device = self._told.get(printer.id)
+            if device is None or device.told is None:
+                continue
+            off = DeviceReport(replace(printer, online=False))
+            device.report, device.word = off, self._printos.status_word(off)
+            if device.word == device.told:
                 continue
             left = deadline - self._monotonic()
             if left <= 0 or self._monotonic() < self._closed_until:
                 log.info("PrintOS was not told of every printer that it goes off")
                 return
-            self._post(device, off, timeout_seconds=min(left, CLOSE_TIMEOUT_SECONDS))
+            self._post(device, timeout_seconds=min(left, CLOSE_TIMEOUT_SECONDS))
 
     def health(self) -> dict[str, Any]:
         """Tell how things stand with PrintOS: `state` is `unused`, `connecting`, `online` or `away`."""
@@ -183,30 +192,30 @@ class Cloud:
             return "away"
         return "connecting" if told_at is None else "online"
 
-    def _take_devices(self) -> None:
-        """Take the devices that there are now; one that was made anew has been told nothing yet."""
-        known = self._told
+    def _look(self) -> Sequence[_Device]:
+        """Look which devices there are now, and how their printers are."""
+        logins, interpreting = self._devices.logins(), self._workload.interpreting()
         self._told = {
-            printer_id: known[printer_id]
-            if printer_id in known and known[printer_id].login is login
-            else _Device(login)
-            for printer_id, login in self._devices.logins().items()
+            printer.id: self._seen(login, DeviceReport(printer, is_interpreting=printer.id in interpreting))
+            for printer in self._printers()
+            if (login := logins.get(printer.id)) is not None
         }
+        return tuple(self._told.values())
 
-    def _queue(
-        self, printers: Sequence[Printer], interpreting: Collection[str]
-    ) -> Iterator[tuple[float, _Device, DeviceReport]]:
-        """Give each printer that has a device, with the moment its status is due, and what decides of that."""
-        for printer in printers:
-            device = self._told.get(printer.id)
-            if device is not None:
-                report = DeviceReport(printer, is_interpreting=printer.id in interpreting)
-                yield device.due_at(self._printos.status_word(report), self._interval_seconds), device, report
+    def _seen(self, login: DeviceLogin, report: DeviceReport) -> _Device:
+        """Give a device as it is now; one that was made anew has been told nothing yet."""
+        device = self._told.get(report.printer.id)
+        if device is None or device.login is not login:
+            return _Device(login, report, self._printos.status_word(report))
+        last = device.report
+        if last.printer is not report.printer or last.is_interpreting is not report.is_interpreting:
+            device.report, device.word = report, self._printos.status_word(report)
+        return device
 
-    def _post(self, device: _Device, due: DeviceReport, *, timeout_seconds: float = POST_TIMEOUT_SECONDS) -> Outcome:
+    def _post(self, device: _Device, *, timeout_seconds: float = POST_TIMEOUT_SECONDS) -> Outcome:
         """Post a status; where PrintOS is away, the others needn't try."""
-        printer = due.printer
-        report = self._workload.report(printer, is_interpreting=due.is_interpreting)
+        printer = device.report.printer
+        report = self._workload.report(printer, is_interpreting=device.report.is_interpreting)
         try:
             self._printos.post_status(device.login, report, timeout_seconds=timeout_seconds)
         except LoginLaterError as error:
@@ -220,17 +229,17 @@ class Cloud:
         except CloudError as error:
             self._expired(device, printer, error)
         else:
-            self._posted(device, report)
+            self._posted(device, printer)
         return Outcome.ANSWERED
 
-    def _posted(self, device: _Device, report: DeviceReport) -> None:
+    def _posted(self, device: _Device, printer: Printer) -> None:
         now = self._monotonic()
-        device.word, device.posted_at = self._printos.status_word(report), now
+        device.told, device.posted_at = device.word, now
         device.failures, device.retry_at = 0, 0.0
         self._updates += 1
         self._updated_at = now
         self._reached()
-        self._devices.accepted(report.printer, device.login)
+        self._devices.accepted(printer, device.login)
 
     def _reached(self) -> None:
         if self._login_problem and not self._printos.login_problem:

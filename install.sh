@@ -236,7 +236,7 @@ uninstall() {
     say "removed; configuration and jobs are still in $ETC and $STATE (uninstall --purge removes them too)"
     return
   fi
-  rm -rf "$ETC" "$STATE"
+  rm -rf "$ETC" "$STATE" "$STATE-devices"
   if getent passwd "$NAME" >/dev/null; then userdel "$NAME"; fi
   say "removed, with configuration, credentials and jobs"
 }

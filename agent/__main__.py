@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "credentials": ("credentials",),
     "box": ("box",),
     "settings": ("config",),
+    "device_types": ("types",),
     "doctor": ("doctor",),
     "simulate": ("demo", "simulate"),
 }

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from agent.config_schema import Config
+from agent.config_warnings import config_warnings
 from agent.errors import ConflictError, StorageError
 from agent.loop import Loop, wake_one
 from agent.parts import Parts
@@ -45,6 +46,8 @@ def run(config: Config) -> int:
     """
     keep_memory_private()
     _log_to_standard_error(config.agent.log_level)
+    for warning in config_warnings(config):
+        log.warning("%s: %s", config.path, warning)
     with _only_agent(config):
         parts = Parts(config)
         stopping = _stop_on_signal()

@@ -330,6 +330,13 @@ class Config:
         return self.agent.state_dir / "credentials"
 
     @property
+    def made_devices_file(self) -> Path:
+        """What remembers, outside of the state folder, which PrintOS devices were made from this box."""
+        if self.agent.state_dir == DEFAULT_STATE_DIR:
+            return Path("/var/lib/printos-agent-devices/made-devices")
+        return self.seal_key_file.with_name("made-devices")
+
+    @property
     def seal_key_file(self) -> Path:
         """The key that seals them where systemd passes none: beside agent.toml, not beside what it seals."""
         return (self.path or self.agent.state_dir).parent / "seal-key"

@@ -9,8 +9,9 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
-from agent.activation import Activation, Printers, PrintOS, Row, result
+from agent.activation import Activation, Printers, PrintOS, Row, obstacle_of, product_of, result, was_made
 from agent.credentials import CredentialStore, DeviceLogin
+from agent.device_states import HERE, OWNED, UNAUTHORIZED, UNSETTLED, advice, state_after_refusal
 from agent.errors import (
     CloudRefusedError,
     ConflictError,
@@ -19,11 +20,14 @@ from agent.errors import (
     RefusedError,
     StorageError,
 )
-from agent.model import Event, Printer, Progress
+from agent.loop import beat
+from agent.made_devices import MadeDevices
+from agent.model import Event, Identity, Printer, Progress
 
 log = logging.getLogger(__name__)
 
-UNTOLD = frozenset({"none", "pending"})
+BROKEN = frozenset({"credentials-refused", "revoked", "replaced", "refused"})
+"""What says that a device whose credentials are here is of no use as it is."""
 
 
 class Devices:
@@ -33,29 +37,44 @@ class Devices:
         printos: the dialect.
         registry: the printers.
         credentials: the devices' logins, sealed.
+        made: the devices that were made from this box.
         tell: takes events.
     """
 
     def __init__(
-        self, *, printos: PrintOS, registry: Printers, credentials: CredentialStore, tell: Callable[[Event], None]
+        self,
+        *,
+        printos: PrintOS,
+        registry: Printers,
+        credentials: CredentialStore,
+        made: MadeDevices,
+        tell: Callable[[Event], None],
     ) -> None:
         self._printos = printos
         self._registry = registry
         self._credentials = credentials
+        self._made = made
         self._tell = tell
         self._activating = threading.Lock()
         self._logins: dict[str, DeviceLogin] = {}
+        self._unopened: dict[str, str] = {}
+        self._judged: dict[str, tuple[Identity, bool, str]] = {}
 
     def open(self) -> None:
         """Load the credentials of the devices; one that can't be opened is told, and the others go on."""
         for printer_id in self._credentials.ids():
             try:
                 login = self._credentials.load(printer_id)
-            except (RefusedError, StorageError) as error:
+            except RefusedError as error:
+                self._unopened[printer_id] = "wrong-seal-key"
                 log.error("%s: can't log in to PrintOS: %s", printer_id, error)  # noqa: TRY400 - the message is all
-                continue
-            if login is not None:
-                self._adopt(printer_id, login)
+            except StorageError as error:
+                is_there = printer_id in self._credentials.ids()
+                self._unopened[printer_id] = "credentials-unreadable" if is_there else "credentials-lost"
+                log.error("%s: can't log in to PrintOS: %s", printer_id, error)  # noqa: TRY400 - the message is all
+            else:
+                if login is not None:
+                    self._adopt(printer_id, login)
 
     def logins(self) -> Mapping[str, DeviceLogin]:
         """Give the login of every printer that has a device, as they are now."""
@@ -86,6 +105,7 @@ class Devices:
         self._credentials.check_key()
         if self._printos.needs_login and not (login and password):
             raise InputError("the PSP administrator's login and password are missing")
+        self.note_states()
         if not self._activating.acquire(blocking=False):
             raise ConflictError("devices are being activated already")
         try:
@@ -96,6 +116,7 @@ class Devices:
                 printos=self._printos,
                 registry=self._registry,
                 credentials=self._credentials,
+                made=self._made,
                 tell=self._tell,
                 on_device=self._adopt,
             )
@@ -105,33 +126,55 @@ class Devices:
             self._activating.release()
         return [row for row in rows.values() if row is not None]
 
-    def forget(self, printer_id: str) -> None:
-        """Drop a printer's credentials; its device stays in PrintOS.
+    def forget(self, printer_id: str) -> str | None:
+        """Drop a printer's credentials and session; gives the id of its device, which stays in PrintOS.
 
         Raises:
+            ConflictError: devices are being made.
             StorageError: the sealed file can't be deleted.
         """
-        self._logins.pop(printer_id, None)
+        if self._activating.locked():
+            raise ConflictError("devices are being activated; try again when that is done")
         self._credentials.remove(printer_id)
+        self._unopened.pop(printer_id, None)
+        self._judged.pop(printer_id, None)
+        login = self._logins.pop(printer_id, None)
+        if login is None:
+            return None
+        self._printos.end_session(login)
+        return login.device_id
 
     def note_states(self) -> None:
-        """Let the registry say how each printer stands with PrintOS, where it doesn't yet."""
+        """Let the registry say how each printer stands with PrintOS, where that follows from what is here."""
         for printer in self._registry.printers():
             self._note_state(printer)
+            beat()
 
     def accepted(self, printer: Printer, login: DeviceLogin) -> None:
         """Note that PrintOS took a printer's status from the device of `login`."""
-        if printer.printos == "refused" and self._is_current(printer, login):
-            log.info("%s (%s): PrintOS takes its status again", printer.id, printer.label)
+        if printer.printos != "active" and self._is_current(printer, login):
             self._set_state(printer, "active")
 
     def refused(self, printer: Printer, login: DeviceLogin, error: CloudRefusedError) -> None:
-        """Note and tell that PrintOS refuses the device of `login`; of one replaced meanwhile that is no news."""
-        if printer.printos == "refused" or not self._is_current(printer, login):
+        """Note that PrintOS refuses the device of `login`, and why; of one replaced meanwhile that is no news."""
+        if not self._is_current(printer, login):
             return
-        log.warning("%s (%s): PrintOS refuses its status: %s", printer.id, printer.label, error)
-        self._set_state(printer, "refused")
-        self._tell(Event("printos-refused", {"printer": printer.id, "name": printer.label, "message": str(error)}))
+        state = self._state_after(printer, login, error)
+        if state != printer.printos:
+            log.warning("%s (%s): PrintOS refuses it (%s): %s", printer.id, printer.label, state, error)
+            self._set_state(printer, state, str(error))
+
+    def _state_after(self, printer: Printer, login: DeviceLogin, error: CloudRefusedError) -> str:
+        """Find out what a refusal means; another device may look where this one can't log in any more."""
+        _type, model, _serial = product_of(printer, self._registry)
+        witness = login if error.status != UNAUTHORIZED else self._witness(printer)
+        trace = self._printos.trace_device(login, model=model, witness=witness)
+        return state_after_refusal(error.status, trace, has_login=self._printos.needs_login)
+
+    def _witness(self, printer: Printer) -> DeviceLogin | None:
+        """Give another device, which PrintOS takes."""
+        others = (it for it in self._registry.printers() if it.printos == "active" and it.id != printer.id)
+        return next((self._logins[it.id] for it in others if it.id in self._logins), None)
 
     def _is_current(self, printer: Printer, login: DeviceLogin) -> bool:
         return self._logins.get(printer.id) is login
@@ -146,33 +189,92 @@ class Devices:
 
     def _as_it_is(self, printer: Printer, *, replace: bool) -> Row | None:
         """Give the row of a printer that nothing is to be done for; None for one that needs a device."""
+        name = printer.alias or printer.id
         if not printer.approved:
-            return result(printer, "refused", f"approve it first: printos-agent printers approve {printer.id}")
-        login = self._logins.get(printer.id)
-        if login is None or replace:
+            return result(printer, "refused", f"approve it first: printos-agent printers approve {name}")
+        if replace:
             return None
-        if printer.printos == "refused":
-            return result(
-                printer, "refused", "PrintOS refuses its credentials: activate --replace makes it anew", login
+        login = self._logins.get(printer.id)
+        if printer.id in self._unopened or (login is not None and printer.printos in BROKEN):
+            return result(printer, printer.printos, advice(printer.printos, name), login)
+        if login is not None and printer.printos != "deleted":
+            return result(printer, "active", "", login)
+        twin = self._twin(printer)
+        if twin is not None:
+            todo = (
+                f"it has the device of {twin.label} ({twin.id}), whose serial number is the same: forget that one first"
             )
-        return result(printer, "active", "", login)
+            return result(printer, "refused", todo)
+        return None
+
+    def _twin(self, printer: Printer) -> Printer | None:
+        """Find another printer of the registry that has the device of this one's type, model and serial number."""
+        product = product_of(printer, self._registry)
+        others = (it for it in self._registry.printers() if it.id != printer.id and it.id in self._logins)
+        return next((it for it in others if product[2] and product_of(it, self._registry) == product), None)
 
     def _adopt(self, printer_id: str, login: DeviceLogin) -> None:
+        self._unopened.pop(printer_id, None)
+        old = self._logins.get(printer_id)
+        if old is not None:
+            self._printos.end_session(old)
         self._logins[printer_id] = login
 
     def _note_state(self, printer: Printer) -> None:
-        if printer.id in self._logins:
-            state = "active" if printer.printos in UNTOLD | {"credentials-lost"} else printer.printos
-        elif printer.printos == "active":
-            log.error("%s (%s): its PrintOS credentials are lost; activate --replace", printer.id, printer.label)
-            state = "credentials-lost"
-        else:
-            state = "pending" if printer.approved and printer.printos == "none" else printer.printos
-        if state != printer.printos and not self._activating.locked():
-            self._set_state(printer, state)
+        """Judge a printer anew where it, or what is known of it, has changed."""
+        basis = (printer.identity, printer.approved, printer.printos)
+        has_login = printer.id in self._logins
+        if self._activating.locked() or (not has_login and self._judged.get(printer.id) == basis):
+            return
+        self._judged[printer.id] = basis
+        if not has_login and printer.approved:
+            self._inherit(printer)
+        state, message = self._state_here(printer)
+        if state != printer.printos:
+            self._set_state(printer, state, message)
 
-    def _set_state(self, printer: Printer, state: str) -> None:
+    def _state_here(self, printer: Printer) -> tuple[str, str | None]:
+        """Give the state that follows from what is here, and why; what only PrintOS can tell stays as it is."""
+        told = printer.printos
+        if printer.id in self._logins:
+            return ("active" if told in UNSETTLED | HERE else told), None
+        if printer.id in self._unopened:
+            return self._unopened[printer.id], None
+        if told == "activating":
+            return "unfinished", None
+        if told in OWNED:
+            return "credentials-lost", None
+        return self._state_without_device(printer) if told in UNSETTLED else (told, None)
+
+    def _state_without_device(self, printer: Printer) -> tuple[str, str | None]:
+        obstacle = obstacle_of(printer, self._registry, self._printos)
+        if not printer.approved:
+            return ("none" if obstacle else "pending"), None
+        if obstacle:
+            return obstacle
+        is_lost = was_made(printer, self._registry, self._printos, self._made)
+        return ("credentials-lost" if is_lost else "pending"), None
+
+    def _inherit(self, printer: Printer) -> None:
+        """Take over the device of a printer that is gone, where this is the same one, entered anew under another id."""
+        serial = (printer.identity.serial or "").strip().casefold()
+        known = {it.id for it in self._registry.printers()}
+        gone = (it for it in self._logins.items() if it[0] not in known and it[1].serial.strip().casefold() == serial)
+        old_id, login = next(gone, (None, None)) if serial else (None, None)
+        if old_id is None or login is None:
+            return
         try:
-            self._registry.set_printos(printer.id, state)
+            self._credentials.save(printer.id, login)
+            self._credentials.remove(old_id)
+        except (StorageError, RefusedError) as error:
+            log.warning("%s (%s): can't take over the device of %s: %s", printer.id, printer.label, old_id, error)
+            return
+        self._logins.pop(old_id, None)
+        self._adopt(printer.id, login)
+        log.info("%s (%s): has the PrintOS device of %s, which was the same printer", printer.id, printer.label, old_id)
+
+    def _set_state(self, printer: Printer, state: str, message: str | None = None) -> None:
+        try:
+            self._registry.set_printos(printer.id, state, message)
         except NotFoundError:
             log.info("%s (%s): has been forgotten meanwhile", printer.id, printer.label)

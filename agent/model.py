@@ -244,6 +244,7 @@ class Printer:
     """A printer that the registry knows. `id` and `first_seen` never change.
 
     `other_hosts` are addresses where something said that it is this printer while this one answered at `host`.
+    `printos` is a word of `agent.device_states`, `printos_message` what PrintOS said with it.
     """
 
     id: str
@@ -264,6 +265,7 @@ class Printer:
     approved: bool = False
     paused: bool = False
     printos: str = "none"
+    printos_message: str | None = None
 
     @property
     def label(self) -> str:
@@ -298,7 +300,9 @@ class Printer:
             "status_sources": dict(self.status.sources),
             "print_driver": self.print_driver,
             "alias": self.alias,
+            "approved": self.approved,
             "printos": self.printos,
+            "printos_message": self.printos_message,
         }
 
 

@@ -30,8 +30,11 @@ class Devices(Protocol):
     ) -> list[dict[str, Any]]:
         """Create the devices of approved printers and give a row a printer."""
 
-    def forget(self, printer_id: str) -> None:
-        """Drop a device's session and sealed credentials."""
+    def note_states(self) -> None:
+        """Let the registry say how each printer stands with PrintOS."""
+
+    def forget(self, printer_id: str) -> str | None:
+        """Drop a device's session and sealed credentials; gives its id in PrintOS, where it stays."""
 
 
 @runtime_checkable
@@ -116,11 +119,15 @@ class Operations:
         return found
 
     def approve(self, printer: str) -> Printer:
-        """Let `activate` create the printer's PrintOS device."""
-        return _noted("approved for PrintOS", self._registry.approve(self._registry.find(printer).id))
+        """Let `activate` create the printer's PrintOS device; what speaks against that is told at once."""
+        approved = _noted("approved for PrintOS", self._registry.approve(self._registry.find(printer).id))
+        self._devices.note_states()
+        return self._registry.find(approved.id)
 
-    def forget(self, printer: str) -> Printer:
+    def forget(self, printer: str) -> dict[str, Any]:
         """Drop a printer, its retained topics and its PrintOS credentials.
+
+        Gives it as JSON shows it, with `printos_device`, the id of the device that stays in PrintOS.
 
         Raises:
             ConflictError: jobs wait for it.
@@ -128,9 +135,9 @@ class Operations:
         found = self._registry.find(printer)
         if waiting := self._spool.waiting(found.id):
             raise ConflictError(f"jobs still wait for {found.label} ({waiting}); cancel them first")
-        self._devices.forget(found.id)
+        device_id = self._devices.forget(found.id)
         self._registry.forget(found.id)
-        return _noted("forgotten", found)
+        return {**_noted("forgotten", found).to_json(), "printos_device": device_id}
 
     def commands(self) -> dict[str, Command]:
         """Give everything that the command line can ask, by name."""
@@ -140,8 +147,9 @@ class Operations:
             "printers.show": _on_printer(self._registry.find),
             **{
                 f"printers.{change.__name__}": _on_printer(change)
-                for change in (self.approve, self.check, self.forget, self.pause, self.resume, self.identify)
+                for change in (self.approve, self.check, self.pause, self.resume, self.identify)
             },
+            "printers.forget": lambda arguments, _document, _progress: self.forget(_text(arguments, "id")),
             "jobs": self._list_jobs,
             "jobs.show": self._show_job,
             "account": self._read_account,

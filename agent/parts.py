@@ -49,6 +49,7 @@ from agent.identity import IDENTITY_CONFLICT
 from agent.inbox import Inbox
 from agent.intake import Intake, print_topics
 from agent.loop import beat
+from agent.made_devices import MadeDevices
 from agent.mdns import Browser
 from agent.model import CloudDestination, Command, Identity, Printer, PrinterState, utc_now
 from agent.mqtt import BrokerSession
@@ -186,6 +187,7 @@ class Parts:
             printos=printos,
             registry=self.registry,
             credentials=self.credentials,
+            made=MadeDevices(config.made_devices_file),
             tell=self.outbox.put_event,
         )
         self.cloud = Cloud(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from agent.device_states import advice
 from agent.identity import IDENTITY_CONFLICT
 from agent.model import Event, Printer, Supply
 
@@ -61,6 +62,9 @@ def _events(old: Printer, new: Printer) -> Iterator[Event]:
         yield _event("printer-moved", new, host=new.host, old_host=old.host)
     if IDENTITY_CONFLICT in set(new.status.state_reasons) - set(old.status.state_reasons):
         yield _event(IDENTITY_CONFLICT, new, host=new.host)
+    if old.printos != new.printos:
+        todo = advice(new.printos, new.alias or new.id)
+        yield _event("printos-state", new, state=new.printos, message=new.printos_message, advice=todo or None)
     yield from _supply_events(old.status.supplies, new)
 
 

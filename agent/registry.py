@@ -204,9 +204,9 @@ class Registry:
         """Let a printer's jobs go on."""
         return self.update(self.find(id_or_alias).id, lambda known: replace(known, paused=False))
 
-    def set_printos(self, printer_id: str, state: str) -> Printer:
-        """Note how a printer stands with PrintOS."""
-        return self.update(printer_id, lambda known: replace(known, printos=state))
+    def set_printos(self, printer_id: str, state: str, message: str | None = None) -> Printer:
+        """Note how a printer stands with PrintOS, and what PrintOS said of it."""
+        return self.update(printer_id, lambda known: replace(known, printos=state, printos_message=message))
 
     @contextlib.contextmanager
     def _changes(self) -> Iterator[Connection]:
@@ -237,7 +237,7 @@ class Registry:
         for event in facts.events:
             self._outbox.put_event(event)
             if event.type not in LOGGED_ELSEWHERE:
-                log.info("%s: %s (%s) at %s%s", event.type, new.id, new.label, new.host, _supply_of(event))
+                log.info("%s: %s (%s) at %s%s", event.type, new.id, new.label, new.host, _detail_of(event))
         return new
 
     def _configured(self, printer: Printer) -> Printer:
@@ -324,9 +324,10 @@ def _is_displaced(printer: Printer) -> bool:
     return IDENTITY_CONFLICT in printer.status.state_reasons
 
 
-def _supply_of(event: Event) -> str:
-    supply = event.facts.get("supply")
-    return f": {supply['description']} {supply['percent']:.0f} %" if supply else ""
+def _detail_of(event: Event) -> str:
+    if supply := event.facts.get("supply"):
+        return f": {supply['description']} {supply['percent']:.0f} %"
+    return f": {event.facts['state']}" if "state" in event.facts else ""
 
 
 def _union(first: Sequence[str], second: Sequence[str]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from agent.device_report import DeviceReport
 from agent.devices import Devices
 from agent.errors import NotFoundError
 from agent.http import Answer, HttpClient
+from agent.made_devices import MadeDevices
 from agent.model import Event, Identity, Printer, PrinterState, PrinterStatus, Supply
 from agent.printos.openapi import OpenApi
 from agent.printos.platform import Platform
@@ -133,9 +134,9 @@ class Memory:
         """Give its configuration."""
         return self.config
 
-    def set_printos(self, printer_id: str, state: str) -> Printer:
-        """Note how it stands with PrintOS."""
-        return self.change(printer_id, printos=state)
+    def set_printos(self, printer_id: str, state: str, message: str | None = None) -> Printer:
+        """Note how it stands with PrintOS, and what PrintOS said."""
+        return self.change(printer_id, printos=state, printos_message=message)
 
     def change(self, printer_id: str, **changes: Any) -> Printer:
         """Change one."""
@@ -173,6 +174,10 @@ class Site:
         )
         return {row["printer"]: row for row in rows}
 
+    def state(self, printer_id: str) -> str:
+        """Say how a printer stands with PrintOS."""
+        return self.registry.find(printer_id).printos
+
     def run(self, seconds: float) -> None:
         """Let the service do its work for a while of the fake clock."""
         end = self.bench.ticker() + seconds
@@ -203,13 +208,15 @@ def a_site(
     printos: Any = None,
     workload: ThreeJobs | None = None,
     interval_seconds: float = 120,
+    key: bytes = bytes(32),
 ) -> Site:
     """Build the service on a running simulator, by default in HP's dialect."""
-    credentials = CredentialStore(folder / "credentials", keys=FixedKeys())
+    credentials = CredentialStore(folder / "credentials", keys=FixedKeys(key))
     events: list[Event] = []
     tell: Callable[[Event], None] = events.append
     client = printos or bench.platform()
-    devices = Devices(printos=client, registry=registry, credentials=credentials, tell=tell)
+    made = MadeDevices(folder / "elsewhere" / "made-devices")
+    devices = Devices(printos=client, registry=registry, credentials=credentials, made=made, tell=tell)
     cloud = Cloud(
         printos=client,
         printers=registry.printers,

@@ -83,12 +83,12 @@ def test_lost_credentials_are_told_and_take_replace(site: Site, bench: Bench, tm
 @pytest.mark.parametrize(
     ("changes", "config", "told"),
     [
-        ({}, PrinterConfig(), ("not-provisionable", "printos_type")),
+        ({}, PrinterConfig(), ("type-missing", "its type is IHPSPress")),
         ({}, PrinterConfig(printos_type="LatexPrinter", printos_model="B4H69"), ("not-provisionable", "no login")),
         ({}, PrinterConfig(printos_type="LaserJet"), ("refused", "PrintOS knows no LaserJet")),
-        ({"identity": Identity(make_and_model="HP T300M")}, None, ("refused", "serial")),
-        ({"identity": Identity(serial="E#1", make_and_model="HP T300M")}, None, ("refused", "letters, digits")),
-        ({"identity": Identity(serial="FOREIGN1", make_and_model="HP T300M")}, None, ("refused", "another org")),
+        ({"identity": Identity(make_and_model="HP T300M")}, None, ("serial-unusable", "set its serial")),
+        ({"identity": Identity(serial="E#1", make_and_model="HP T300M")}, None, ("serial-unusable", "not 'E#1'")),
+        ({"identity": Identity(serial="FOREIGN1", make_and_model="HP T300M")}, None, ("other-organisation", "delete")),
         ({"approved": False}, None, ("refused", "approve it first")),
     ],
 )
@@ -101,6 +101,7 @@ def test_a_printer_that_gets_no_device_is_told_why(
     result, message = told
     assert row["result"] == result
     assert message in row["message"]
+    assert site.registry.find(ONE).printos == (result if changes.get("approved", True) else "pending")
 
 
 def test_one_refused_printer_does_not_hold_up_the_next(bench: Bench, tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_one_refused_printer_does_not_hold_up_the_next(bench: Bench, tmp_path: P
     foreign = a_press(1, identity=Identity(serial="FOREIGN1", make_and_model="HP T300M"))
     site = a_site(bench, tmp_path, Memory(foreign, a_press(2)))
     site.activate()
-    assert [printer.printos for printer in site.registry.printers()] == ["refused", "active"]
+    assert [printer.printos for printer in site.registry.printers()] == ["other-organisation", "active"]
 
 
 def test_a_wrong_password_changes_nothing(bench: Bench, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from agent.broker_trial import BrokerTrial
 from agent.cli.check_box import check_clock, check_disk, check_state
+from agent.cli.check_devices import check_devices
 from agent.cli.check_paths import check_broker, check_fetch, check_lan, check_printos, topic_rights
 from agent.cli.check_printers import check_jobs, check_printers
 from agent.cli.finding import Finding
@@ -77,7 +78,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         agent = RunningAgent(
             folder / "agent",
             printers=[
-                {"alias": "desk", "uris": [desk.ready_line()["ipp_uri"]]},
+                {"alias": "desk", "uris": [desk.ready_line()["ipp_uri"]], "printos_type": "IHPSPress"},
                 {"alias": "spare", "uris": [f"ipp://127.0.0.1:{free_port()}/ipp/print"]},
                 {"alias": "lost", "serial": "NEVERSEEN1"},
             ],
@@ -116,7 +117,7 @@ def test_each_printer_is_asked_as_before_a_job(site: Site) -> None:
     assert "prints by ipp" in site.of("printer", "desk")["message"]
     assert "doesn't answer" in site.of("printer", "spare")["message"]
     assert site.of("printer", "lost")["message"] == "configured, and never met"
-    assert site.of("devices")["advice"] == "printos-agent activate"
+    assert site.of("devices")["advice"] == "printos-agent activate --printer desk"
 
 
 def test_for_a_person_it_is_a_line_a_check(site: Site) -> None:
@@ -262,16 +263,43 @@ def test_a_clock_before_what_is_on_the_disk_is_told(tmp_path: Path) -> None:
 def test_an_unapproved_site_has_no_use_for_printos() -> None:
     """Nothing is asked of it: HP hears of nobody who did not want it."""
     config = parse_config(f'[printos]\nbase_url = "{NOWHERE}"\n', Path("agent.toml"))
-    assert results(check_printos(config, [{"printos": "none"}], {"state": "unused"})) == [("PrintOS", "ok")]
+    printers = [{"printos": "none", "approved": False}, {"printos": "pending", "approved": False}]
+    assert results(check_printos(config, printers, {"state": "unused"})) == [("PrintOS", "ok")]
 
 
-def test_a_printos_that_cannot_be_reached_and_a_device_that_it_refuses_are_told() -> None:
-    """The one is the network's turn, the other a person's."""
+def test_a_printos_that_cannot_be_reached_is_told() -> None:
+    """That is the network's turn."""
     config = parse_config(f'[printos]\nbase_url = "{NOWHERE}"\n', Path("agent.toml"))
-    printers = [{"alias": name, "id": name, "printos": "refused"} for name in ("a", "b", "c")]
-    reached, devices = check_printos(config, printers, {"state": "online"})
+    (reached,) = check_printos(config, [{"printos": "active", "approved": True}], {"state": "online"})
     assert "proxy" in reached.advice
-    assert devices.message == "a, b and 1 more are refused by PrintOS"
+
+
+def in_printos(name: str, state: str, message: str | None = None, *, approved: bool = True) -> dict[str, Any]:
+    """Give a printer as far as its device is concerned."""
+    return {"alias": name, "id": name, "printos": state, "printos_message": message, "approved": approved}
+
+
+def test_printers_that_share_a_trouble_with_printos_share_a_line() -> None:
+    """Each trouble has a line of its own with what to do; what PrintOS said is told where it said the same of all."""
+    printers = [
+        *(in_printos(name, "revoked", "HTTP 401: wrong") for name in ("a", "b", "c")),
+        in_printos("d", "credentials-lost"),
+        in_printos("e", "active"),
+        in_printos("f", "none", approved=False),
+    ]
+    active, revoked, lost = check_devices(printers)
+    assert (active.result, active.message) == ("ok", "active: e; it has a device, and PrintOS is told its status")
+    assert revoked.message.startswith("revoked: a, b and 1 more; each has a device")
+    assert revoked.message.endswith("(HTTP 401: wrong)")
+    assert "--printer ID --replace" in revoked.advice
+    assert "--printer d --replace" in lost.advice
+
+
+def test_a_printer_that_nobody_approved_is_no_fault() -> None:
+    """It waits; one that is approved waits for `activate`."""
+    waiting, approved = check_devices([in_printos("a", "pending", approved=False), in_printos("b", "pending")])
+    assert (waiting.result, waiting.advice, approved.result) == ("ok", "", "warning")
+    assert approved.advice == "printos-agent activate --printer b"
 
 
 def test_a_host_that_leads_to_this_box_is_no_host_to_fetch_from() -> None:

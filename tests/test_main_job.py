@@ -31,7 +31,7 @@ PRINTER_KEYS = {
     "id", "uuid", "serial", "mac", "host", "name", "make_and_model", "firmware", "location", "state", "state_reasons",
     "state_message", "accepting_jobs", "online", "last_seen", "supplies", "trays", "impressions_completed",
     "media_sheets_completed", "document_formats", "sources", "status_driver", "status_sources", "print_driver", "alias",
-    "printos",
+    "approved", "printos", "printos_message",
 }  # fmt: skip
 SUPPLY_KEYS = {
     "description", "supply_type", "supply_class", "colorant", "unit", "level", "max_capacity", "percent",

@@ -386,3 +386,19 @@ def test_printers_are_recognised_while_others_are_entered(tmp_path: Path, clock:
         sys.setswitchinterval(switching)
     assert len({future.result().id for future in entered}) == len(uuids)
     bench.store.close()
+
+
+def test_a_change_with_printos_is_told_once_with_what_to_do(bench: Bench) -> None:
+    """On the printer's topic and as an event; what stays as it is tells nothing more."""
+    printer = bench.registry.merge(bench.found())
+    bench.told()
+    for _ in range(2):
+        bench.registry.set_printos(printer.id, "revoked", "HTTP 401: wrong")
+    shown, event = bench.told()
+    assert (json.loads(shown.payload)["printos"], json.loads(shown.payload)["printos_message"]) == (
+        "revoked",
+        "HTTP 401: wrong",
+    )
+    told = json.loads(event.payload)
+    assert (event.topic, told["state"], told["message"]) == ("bridge/event/printos-state", "revoked", "HTTP 401: wrong")
+    assert f"--printer {printer.id} --replace" in told["advice"]

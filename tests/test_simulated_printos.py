@@ -308,6 +308,23 @@ def test_it_is_steered_over_http() -> None:
         assert bench.call("POST", "/simulator/outage?seconds=soon").status == 400
 
 
+def test_what_others_do_to_a_device_can_be_had() -> None:
+    """It is made anew from elsewhere, deleted, or its serial number is another organisation's; only what is there."""
+    with printos() as bench:
+        old = as_device(bench)
+        (device,) = bench.report()["devices"]
+        anew = content(bench.call("POST", f"/simulator/replace-device?id={device['id']}"))["id"]
+        assert bench.call("POST", STATUS, {"deviceStatus": "DS_ON"}, headers=old).status == 401
+        assert [it["id"] for it in bench.report()["devices"]] == [anew]
+        assert bench.call("POST", f"/simulator/delete-device?id={anew}").status == 200
+        assert bench.report()["devices"] == []
+        assert bench.call("POST", f"/simulator/hold-serial?serial={DEVICE['serialNumber']}").status == 200
+        made = bench.call("POST", f"{PLATFORM}/organizations/devices", DEVICE, headers=as_admin(bench))
+        assert made.status == 409
+        wrong = ("delete-device?id=nobody", "replace-device?id=nobody", "replace-device", "hold-serial")
+        assert [bench.call("POST", f"/simulator/{it}").status for it in wrong] == [404, 404, 404, 400]
+
+
 def test_the_report_tells_no_secret() -> None:
     """Neither the administrator's password nor a device's nor a token is in it."""
     with printos() as bench:

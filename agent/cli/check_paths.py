@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
 from agent.broker_trial import BrokerTrial, try_broker
-from agent.cli.finding import Finding, Printers, Result
+from agent.cli.finding import Finding, Printers, named
 from agent.cli.watch import Lan
 from agent.clients import printos_http
 from agent.commands import command_topics
@@ -21,17 +21,7 @@ from agent.intake import print_topics
 LOOK_SECONDS = 4.0
 HTTPS_PORT = 443
 SERVER_ERROR = 500
-NAMED = 2
-DEVICE_ADVICE: Mapping[str, tuple[Result, str, str]] = {
-    "pending": ("warning", "have no device yet", "printos-agent activate"),
-    "not-provisionable": ("warning", "can have no device", "set printos_type and printos_model in their [[printer]]"),
-    "refused": (
-        "failed",
-        "are refused by PrintOS",
-        "see the log; printos-agent activate --replace makes a device anew",
-    ),
-    "credentials-lost": ("failed", "have lost their credentials", "printos-agent activate --replace"),
-}
+UNASKED = frozenset({"none", "pending"})
 
 
 def check_broker(config: Config) -> Iterator[Finding]:
@@ -62,22 +52,16 @@ def topic_rights(config: Config, trial: BrokerTrial) -> Finding:
     if trial.publish_refusal:
         return Finding("topics", "failed", f"may not publish below {base}: {trial.publish_refusal}", advice)
     if trial.refused:
-        return Finding("topics", "failed", f"may not subscribe to {_named(trial.refused)}", advice)
+        return Finding("topics", "failed", f"may not subscribe to {named(trial.refused)}", advice)
     if trial.unheard and trial.protocol == "5":
-        return Finding("topics", "failed", f"hears nothing by {_named(trial.unheard)}", advice)
+        return Finding("topics", "failed", f"hears nothing by {named(trial.unheard)}", advice)
     if trial.unheard:
-        problem = f"hears nothing by {_named(trial.unheard)}, or may not publish there, which MQTT 3.1.1 doesn't tell"
+        problem = f"hears nothing by {named(trial.unheard)}, or may not publish there, which MQTT 3.1.1 doesn't tell"
         return Finding("topics", "warning", problem, advice)
     if trial.untried:
-        problem = f"may not publish to {_named(trial.untried)}, so that hearing can't be tested"
+        problem = f"may not publish to {named(trial.untried)}, so that hearing can't be tested"
         return Finding("topics", "warning", problem, advice)
     return Finding("topics", "ok", f"may publish below {base}, and hears what it subscribes to")
-
-
-def _named(names: Sequence[str]) -> str:
-    """Give the first names of many."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{', '.join(names[:NAMED])}{more}"
 
 
 def check_sessions(status: Mapping[str, Any]) -> Iterator[Finding]:
@@ -92,20 +76,13 @@ def check_sessions(status: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def check_printos(config: Config, printers: Printers, health: Mapping[str, Any]) -> Iterator[Finding]:
-    """Look whether PrintOS answers, whether it takes statuses, and which printers it lacks or refuses."""
-    counts = Counter(printer["printos"] for printer in printers)
-    if counts.total() == counts["none"]:
+    """Look whether PrintOS answers and takes statuses, where a person wants any printer there."""
+    if not any(printer["approved"] or printer["printos"] not in UNASKED for printer in printers):
         yield Finding("PrintOS", "ok", "not used: no printer is approved for it")
         return
     yield _answers(config)
     if health["state"] == "away":
         yield Finding("PrintOS", "failed", str(health["problem"]), "it is tried again; see printos.proxy and base_url")
-    if active := counts["active"]:
-        yield Finding("devices", "ok", f"printers with a device in PrintOS: {active}")
-    for state, (result, problem, advice) in DEVICE_ADVICE.items():
-        named = [printer["alias"] or printer["id"] for printer in printers if printer["printos"] == state]
-        if named:
-            yield Finding("devices", result, f"{_named(named)} {problem}", advice)
 
 
 def _answers(config: Config) -> Finding:

@@ -12,6 +12,7 @@ from agent.cli import client
 from agent.cli.check_box import check_clock, check_disk, check_service, check_state
 from agent.cli.check_clouds import check_printos_box
 from agent.cli.check_credentials import check_credentials
+from agent.cli.check_devices import check_devices
 from agent.cli.check_paths import check_broker, check_fetch, check_lan, check_printos, check_sessions
 from agent.cli.check_printers import check_jobs, check_printers
 from agent.cli.finding import Finding, Look
@@ -19,6 +20,7 @@ from agent.cli.live import waiting
 from agent.cli.output import duration, show_json
 from agent.config import check_files, load_config
 from agent.config_schema import Config
+from agent.config_warnings import config_warnings
 from agent.errors import AgentError, ConfigError
 
 Checks = Iterator[tuple[str, Look]]
@@ -51,6 +53,8 @@ def _findings(options: argparse.Namespace) -> Iterator[Finding]:
         yield Finding("config", "failed", str(error), "nothing else is tested before that is right")
         return
     yield Finding("config", "ok", f"{config.path} is good")
+    for warning in config_warnings(config):
+        yield Finding("config", "warning", warning, "printos-agent types lists what PrintOS is known to take")
     for name, look in _checks(config):
         yield from _looked(name, look)
 
@@ -79,6 +83,7 @@ def _check_agent(config: Config) -> Iterator[Finding]:
     yield from check_sessions(status)
     yield from check_credentials(config)
     yield from check_printos(config, status["printers"], status["printos"])
+    yield from check_devices(status["printers"])
     yield from check_printers(config, status["printers"])
     yield from check_jobs(client.ask(config, "jobs"))
 

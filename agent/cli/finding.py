@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 Result = Literal["ok", "warning", "failed"]
 
+NAMED = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -41,6 +43,12 @@ class Finding:
             "message": self.message,
             "advice": self.advice or None,
         }
+
+
+def named(names: Sequence[str]) -> str:
+    """Give the first names of many."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more}"
 
 
 Printers = Sequence[Mapping[str, Any]]

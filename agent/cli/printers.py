@@ -9,6 +9,7 @@ from typing import Any
 from agent.cli import client, state
 from agent.cli.output import age, facts, show_json, table
 from agent.config import load_config
+from agent.device_states import STATES, advice
 
 CHANGES = {
     "approve": ("let `activate` create its PrintOS device", "approved: `printos-agent activate` creates its device"),
@@ -66,9 +67,24 @@ def change_printer(options: argparse.Namespace) -> int:
     if options.json:
         show_json(printer)
     else:
-        _about, done = CHANGES[options.action]
-        print(f"{printer['alias'] or printer['name'] or printer['id']}: {done}")
+        print(f"{printer['alias'] or printer['name'] or printer['id']}: {_done(options.action, printer)}")
     return 0
+
+
+def _done(action: str, printer: Mapping[str, Any]) -> str:
+    """Say what was done, and what is left to do for a person."""
+    _about, done = CHANGES[action]
+    if action == "approve" and printer["printos"] != "pending":
+        told = STATES.get(printer["printos"])
+        return f"approved: it {told.meaning if told else printer['printos']}{_todo(printer)}"
+    if action == "forget" and printer["printos_device"]:
+        return f"{done}; its device {printer['printos_device']} stays in PrintOS: delete it there, if it is not wanted"
+    return done
+
+
+def _todo(printer: Mapping[str, Any]) -> str:
+    todo = advice(printer["printos"], printer["alias"] or printer["id"])
+    return f": {todo}" if todo else ""
 
 
 def printer_table(printers: list[Mapping[str, Any]]) -> str:
@@ -99,6 +115,8 @@ def printer_page(printer: Mapping[str, Any]) -> str:
         [supply["description"], supply["supply_type"], supply["colorant"], _percent(supply)]
         for supply in printer["supplies"]
     ]
+    if state := STATES.get(printer["printos"]):
+        told["printos"] = f"{printer['printos']}: it {state.meaning}{_todo(printer)}"
     trays = [[tray["name"], tray["media"], _percent(tray)] for tray in printer["trays"]]
     tables = (
         table(["supply", "type", "colorant", "left"], supplies) if supplies else "",

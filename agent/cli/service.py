@@ -17,7 +17,8 @@ from agent.errors import InputError
 from agent.private_memory import keep_memory_private
 
 LINE_LIMIT = 1024
-WORST_EXIT_CODES = {"refused": 4, "not-provisionable": 4}
+EXIT_CODES = {"active": 0, "failed": 1, "unreachable": 1}
+REFUSED = 4
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -29,7 +30,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     status.set_defaults(run=show_status)
     activate = commands.add_parser("activate", help="create the PrintOS devices of the approved printers")
     activate.add_argument("--printer", metavar="ID", help="only this printer")
-    activate.add_argument("--replace", action="store_true", help="replace devices whose credentials were lost")
+    activate.add_argument("--replace", action="store_true", help="make anew what PrintOS has already")
     activate.add_argument("--login", help="the PSP administrator's login; asked for otherwise")
     activate.add_argument(
         "--password-stdin",
@@ -71,7 +72,7 @@ def activate_devices(options: argparse.Namespace) -> int:
         show_json(rows)
     else:
         print(table(["printer", "result", "device", ""], [_activation_row(row) for row in rows]))
-    return max((WORST_EXIT_CODES.get(row["result"], int(row["result"] != "active")) for row in rows), default=0)
+    return max((EXIT_CODES.get(row["result"], REFUSED) for row in rows), default=0)
 
 
 def _needs_login(printos: PrintosConfig) -> bool:
@@ -82,6 +83,8 @@ def _administrator(options: argparse.Namespace) -> tuple[str, str]:
     keep_memory_private()
     if options.password_stdin:
         return options.login or _line("login"), _line("password")
+    if sys.stdin.isatty():
+        progress("Where PrintOS has a device of a printer from another box, this one may end the credentials there.")
     login = options.login or ask_text("PSP administrator's login: ", otherwise="give it with --login")
     return login, ask_secret("Password: ", otherwise="give the password at a terminal, or with --password-stdin")
 

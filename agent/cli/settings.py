@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from agent.cli.output import facts, show_json
 from agent.config import check_files, load_config
 from agent.config_schema import SECTIONS, TABLES, Config
+from agent.config_warnings import config_warnings
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,12 +27,15 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def check_config(options: argparse.Namespace) -> int:
-    """Read the configuration and the files it names; an error is one line and exit code 2."""
+    """Read the configuration and the files it names; an error is one line and exit code 2, a doubt none."""
     config = load_config(options.config)
     check_files(config)
+    warnings = list(config_warnings(config))
     if options.json:
-        show_json({"path": str(config.path), "valid": True})
+        show_json({"path": str(config.path), "valid": True, "warnings": warnings})
     else:
+        for warning in warnings:
+            print(f"{config.path}: {warning}; see printos-agent types", file=sys.stderr)
         print(f"{config.path}: good; [[printer]] entries: {len(config.printers)}")
     return 0
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 from urllib.parse import quote
 
 from agent.credentials import DeviceLogin
 from agent.device_report import DeviceReport
-from agent.errors import CloudRefusedError, RefusedError, SessionExpiredError
+from agent.device_states import Trace
+from agent.errors import CloudError, CloudRefusedError, ConflictError, RefusedError, SessionExpiredError
 from agent.http import HttpClient
 from agent.model import Clock, Printer
 from agent.printos.administrator import Administrator, made_device
@@ -29,6 +30,7 @@ DEVICE_LOGIN_PATH = "/devices/login"
 ADMINISTRATOR_LOGIN_PATH = "/users/login"
 ADMINISTRATOR_LOGOUT_PATH = "/users/logout"
 
+TRACE_TIMEOUT_SECONDS = 10.0
 NO_SUCH_CALL = frozenset({404, 405, 501})
 
 Auth = Literal["session", "none", "bearer"]
@@ -49,6 +51,8 @@ class OpenApi:
         rules: what is not documented of sessions.
         monotonic: the clock of the sessions, in seconds.
     """
+
+    replaces_unasked = False
 
     def __init__(
         self,
@@ -124,17 +128,14 @@ class OpenApi:
             password: not needed here.
 
         Raises:
-            RefusedError: the device exists, and its credentials are needed and not here.
+            ConflictError: the device exists, and its credentials are needed and not here.
             CloudError: PrintOS refuses, or can't be reached.
         """
         del device_type, password
-        serial = printer.identity.serial or ""
+        serial = (printer.identity.serial or "").strip()
         known = None if replace else self.find_device(model, serial, token=token)
         if known is not None and self.needs_login:
-            raise RefusedError(
-                f"PrintOS has this device already, as {known}, and its credentials are not here: "
-                "make it anew with activate --replace"
-            )
+            raise ConflictError(f"PrintOS has this device already, as {known}, and its credentials are not here")
         if known is not None:
             return DeviceLogin(known, serial=serial)
         body = {"model": model, "serialNumber": serial, "location": printer.identity.location}
@@ -153,12 +154,31 @@ class OpenApi:
         if not model or not serial:
             return None
         answer = checked(self._exchange.send(Request("GET", DEVICES_PATH, token=token or None)))
-        matching = (
-            device["id"]
-            for device in parse_devices(parse_json(answer.body))
-            if device.get("model") == model and device.get("serialNumber") == serial
-        )
-        return next(matching, None)
+        same = matching(parse_devices(parse_json(answer.body)), model, serial)
+        if len(same) > 1:
+            log.warning("PrintOS has %d devices of %s %s; the newest is taken", len(same), model, serial)
+        return same[0]["id"] if same else None
+
+    def trace_device(self, device: DeviceLogin, *, model: str, witness: DeviceLogin | None) -> Trace:
+        """Look in PrintOS's list for a device that it refuses, by the session of another where one is needed."""
+        request = Request("GET", DEVICES_PATH)
+        try:
+            if self.needs_login and witness is not None:
+                flow = self._sessions.of(witness).authorised(request)
+                answer = checked(self._exchange.run(flow, timeout_seconds=TRACE_TIMEOUT_SECONDS))
+            else:
+                answer = checked(self._exchange.send(request, timeout_seconds=TRACE_TIMEOUT_SECONDS))
+        except CloudError as error:
+            log.info("PrintOS does not tell what became of device %s: %s", device.device_id, error)
+            return "unknown"
+        devices = parse_devices(parse_json(answer.body))
+        if any(listed["id"] == device.device_id for listed in devices):
+            return "there"
+        return "replaced" if matching(devices, model, device.serial) else "gone"
+
+    def end_session(self, device: DeviceLogin) -> None:
+        """Forget a device's session, where it has one."""
+        self._sessions.end(device)
 
     def logout_administrator(self, token: str) -> None:
         """End a person's session, where there is one."""
@@ -203,3 +223,14 @@ def parse_devices(content: Any) -> tuple[Mapping[str, Any], ...]:
     devices = content.get("devices") if isinstance(content, dict) else None
     listed = devices if isinstance(devices, list) else []
     return tuple(device for device in listed if isinstance(device, dict) and isinstance(device.get("id"), str))
+
+
+def matching(devices: Iterable[Mapping[str, Any]], model: str, serial: str) -> list[Mapping[str, Any]]:
+    """Give the devices of a model and serial number, the newest first; case and spaces don't count."""
+    wanted = (_plain(model), _plain(serial))
+    same = [it for it in devices if (_plain(it.get("model")), _plain(it.get("serialNumber"))) == wanted]
+    return sorted(same, key=lambda it: str(it.get("registeredAt")), reverse=True) if all(wanted) else []
+
+
+def _plain(text: object) -> str:
+    return " ".join(text.split()).casefold() if isinstance(text, str) else ""

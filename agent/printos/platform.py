@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 
 from agent.credentials import DeviceLogin
 from agent.device_report import DeviceReport
+from agent.device_states import Trace
 from agent.errors import (
     AnswerLostError,
     CloudUnreachableError,
@@ -21,13 +22,13 @@ from agent.errors import (
 from agent.http import HttpClient
 from agent.model import Clock, Printer
 from agent.printos.administrator import Administrator, made_device
+from agent.printos.device_types import doubt
 from agent.printos.exchange import Exchange, Request, checked, find_node, parse_json
 from agent.printos.mapping import device_status, platform_status
 from agent.printos.session import DEFAULT_RULES, SessionRules, Sessions
 
 STATUS_PATH = "/api/system-statistics/v1/devices"
 LOGOUT_PATH = "/users/logout"
-OWNED = frozenset({"active", "credentials-lost"})
 SERIAL_PATTERN = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
@@ -46,6 +47,7 @@ class Platform:
     """
 
     needs_login = True
+    replaces_unasked = True
 
     def __init__(
         self,
@@ -88,10 +90,9 @@ class Platform:
             RefusedError: its serial number is missing or not fit.
         """
         if not device_type or not model:
-            raise ConfigError(
-                "PrintOS knows no such printer by itself: name its printos_type and printos_model in [[printer]]"
-            )
-        serial = printer.identity.serial
+            hint = doubt(device_type, model)
+            raise ConfigError(f"printos_type is not configured{f' ({hint})' if hint else ''}")
+        serial = _serial(printer)
         if not serial:
             raise RefusedError("the printer tells no serial number: name it as serial in [[printer]]")
         if not SERIAL_PATTERN.fullmatch(serial):
@@ -110,29 +111,24 @@ class Platform:
     ) -> DeviceLogin:
         """Create a printer's device; without `login` in what comes back, PrintOS can't be told its status.
 
-        PrintOS itself replaces a device of the same type, model and serial, so a printer that had one needs `replace`.
+        PrintOS itself replaces a device of the same type, model and serial, so the caller knows that there is none.
 
         Args:
             printer: the printer.
             device_type: PrintOS's name of its type.
             model: PrintOS's name of its model.
-            replace: make it anew where it was made before.
+            replace: not needed here.
             token: the administrator's session.
             password: the administrator's password, which PrintOS wants again.
 
         Raises:
-            RefusedError: the printer had a device, and its credentials are not here.
             CloudError: it is refused, or PrintOS can't be reached.
         """
-        if printer.printos in OWNED and not replace:
-            raise RefusedError(
-                "it has a PrintOS device whose credentials are lost: activate --replace makes it anew, "
-                "and what people changed of it in PrintOS is lost"
-            )
+        del replace
         body = {
             "name": printer.label,
             "description": printer.identity.location or printer.identity.make_and_model or printer.label,
-            "serialNumber": printer.identity.serial or "",
+            "serialNumber": _serial(printer),
             "model": model,
             "type": device_type,
             "securityPassword": password,
@@ -148,13 +144,22 @@ class Platform:
         return made_device(
             find_node(content, "deviceId"),
             find_node(content, "credentials"),
-            serial=printer.identity.serial or "",
+            serial=_serial(printer),
             status=answer.status,
         )
 
     def logout_administrator(self, token: str) -> None:
         """End a person's session, as far as PrintOS lets us."""
         self._administrator.logout(token)
+
+    def trace_device(self, device: DeviceLogin, *, model: str, witness: DeviceLogin | None) -> Trace:
+        """Say that nothing is known of what became of a device: nothing lists them."""
+        del device, model, witness
+        return "unknown"
+
+    def end_session(self, device: DeviceLogin) -> None:
+        """Forget a device's session."""
+        self._sessions.end(device)
 
     def login_device(self, device: DeviceLogin) -> None:
         """Open a device's session.
@@ -177,6 +182,10 @@ class Platform:
     def status_word(self, report: DeviceReport) -> str:
         """Give the word that `post_status` would send; a change of it is worth telling soon."""
         return device_status(report)
+
+
+def _serial(printer: Printer) -> str:
+    return (printer.identity.serial or "").strip()
 
 
 def _lost(error: CloudUnreachableError) -> CloudUnreachableError:

@@ -207,6 +207,11 @@ class Sessions:
                 self._sessions[device.device_id] = (device, session)
             return session
 
+    def end(self, device: DeviceLogin) -> None:
+        """Forget a device's session; what goes on with its token meanwhile is not disturbed."""
+        with self._lock:
+            self._sessions.pop(device.device_id, None)
+
     def _new(self, device: DeviceLogin) -> DeviceSession:
         return DeviceSession(
             name=device.device_id,

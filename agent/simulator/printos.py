@@ -4,7 +4,8 @@ Both dialects are served on one port, below `/platform` and `/openapi`. The admi
 Serial numbers that begin with FOREIGN belong to another organisation. `/simulator/…` steers it: `POST outage?seconds=N`
 (`&drop=1` for connections that just end), `POST fault?method=…&path=…&when=before|middle|after` (the connection of the
 next such call ends there; or `&status=N`), `POST siteflow/throttle?times=N`, `POST expire-sessions`,
-`POST revoke?login=…`, `GET report`.
+`POST revoke?login=…`, `POST delete-device?id=…`, `POST replace-device?id=…` (as from another box),
+`POST hold-serial?serial=…` (as by another organisation), `GET report`.
 """
 
 from __future__ import annotations

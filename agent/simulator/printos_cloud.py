@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from agent.errors import InputError
 from agent.model import Clock, timestamp
+from agent.printos.device_types import NOT_SELF_PROVISIONABLE, SELF_PROVISIONABLE
 from agent.simulator.printos_http import RefusalError
 
 Dialect = Literal["platform", "openapi"]
@@ -24,32 +25,6 @@ HISTORY_LENGTH = 2000
 FOREIGN_SERIAL_PREFIX = "FOREIGN"
 """Serial numbers that begin so belong to another organisation."""
 SERIAL_PATTERN = re.compile(r"[A-Za-z0-9-]{1,64}")
-
-# A selection of the types and models that HP's sample lists; the real ones are more.
-SELF_PROVISIONABLE: Mapping[str, tuple[str, ...]] = {
-    "IHPSPress": ("HP T200", "HP T230", "HP T300", "HP T300M", "HP T400", "HP T410", "HP T490M HD", "HP T1100S"),
-    "IHPSDFE": ("Elite Print Server",),
-    "IndigoPress": (
-        "HP Indigo 5900 Digital Press",
-        "HP Indigo 7900 Digital Press",
-        "HP Indigo 10000 Digital Press",
-        "HP Indigo 12000 Digital Press",
-        "HP Indigo 50000 Digital Press",
-    ),
-    "IndigoDFE": ("CloudEnabledIndigoDFEV1",),
-    "ProductionCenter": ("CloudEnabledPCV1",),
-    "RIP": ("CloudEnabledColorDeviceV1",),
-    "FinishingDevice": ("Horizon_BQ-470", "Scodix_S"),
-    "ThreeDPrinter": ("3D Printer 100", "3D Printer 200"),
-}
-NOT_SELF_PROVISIONABLE: Mapping[str, tuple[str, ...]] = {
-    "HotFolder": ("HotFolder",),
-    "LatexPrinter": ("B4H69", "B4H70", "CZ056"),
-    "DesignjetPrinter": ("B9E24", "CQ105"),
-    "ScitexPress": ("HP Scitex 11000", "HP Scitex 15500"),
-    "IndigoPress": ("HP Indigo WS4600 Digital Press", "HP Indigo 3050 Digital Press"),
-    "IndigoDFE": ("50T", "100T"),
-}
 
 
 @dataclass(slots=True)
@@ -116,6 +91,7 @@ class PretendCloud:
         self._devices: dict[str, Device] = {}
         self._logins: dict[Kind, int] = {"administrator": 0, "device": 0}
         self._updates = 0
+        self._foreign_serials: set[str] = set()
         self._refused: deque[dict[str, Any]] = deque(maxlen=HISTORY_LENGTH)
         self._replaced: set[str] = set()
         self._unknown: deque[dict[str, Any]] = deque(maxlen=HISTORY_LENGTH)
@@ -209,7 +185,7 @@ class PretendCloud:
 
     def create(self, dialect: Dialect, *, with_credentials: bool, **facts: str) -> Device:
         """Make a device; one of the same type, model and serial is replaced, and its credentials end."""
-        if facts["serial"].startswith(FOREIGN_SERIAL_PREFIX):
+        if facts["serial"].startswith(FOREIGN_SERIAL_PREFIX) or facts["serial"] in self._foreign_serials:
             raise RefusalError(409, "the serial number is in use in another organisation")
         device = Device(
             id=str(uuid.uuid4()),
@@ -267,6 +243,25 @@ class PretendCloud:
             self._end_sessions(login)
             self._save()
 
+    def delete(self, device_id: str) -> None:
+        """Delete a device, as a person does on the web; 404 where there is none."""
+        with self._lock:
+            device = self._by_id(device_id)
+            self._end_sessions(device.login)
+            del self._devices[device.id]
+            self._save()
+
+    def replace(self, device_id: str) -> Device:
+        """Make a device anew, as another box that finds the same printer does; 404 where there is none."""
+        with self._lock:
+            old = self._by_id(device_id)
+            facts = {name: getattr(old, name) for name in ("name", "type", "model", "serial", "location")}
+            return self.create(old.dialect, with_credentials=old.login is not None, **facts)
+
+    def hold_serial(self, serial: str) -> None:
+        """Let a serial number belong to another organisation from now on; our devices of it stay."""
+        self._foreign_serials.add(serial)
+
     def note_refusal(self, method: str, path: str, refusal: RefusalError) -> None:
         """Keep a refusal for the report."""
         self._refused.append({"method": method, "path": path, "status": refusal.status, "message": str(refusal)})
@@ -294,6 +289,12 @@ class PretendCloud:
             self._sessions[token] = Session(kind, login, self._monotonic() + self.session_seconds)
             self._logins[kind] += 1
         return token
+
+    def _by_id(self, device_id: str) -> Device:
+        device = self._devices.get(device_id)
+        if device is None:
+            raise RefusalError(404, f"no device {device_id}")
+        return device
 
     def _by_login(self, login: str) -> Device | None:
         return next((device for device in self._devices.values() if device.login == login), None)

@@ -159,6 +159,9 @@ class Controls:
             Route("POST", "/simulator/outage", self.begin_outage),
             Route("POST", "/simulator/expire-sessions", self.expire_sessions),
             Route("POST", "/simulator/revoke", self.revoke),
+            Route("POST", "/simulator/delete-device", self.delete_device),
+            Route("POST", "/simulator/replace-device", self.replace_device),
+            Route("POST", "/simulator/hold-serial", self.hold_serial),
             Route("GET", "/simulator/report", lambda _call: Reply(200, self._report())),
         ]
 
@@ -180,6 +183,23 @@ class Controls:
         """Make the credentials of the device with this `login` worthless."""
         self._cloud.revoke(call.query.get("login", ""))
         return Reply(200, {})
+
+    def delete_device(self, call: Call) -> Reply:
+        """Delete the device with this `id`."""
+        self._cloud.delete(call.query.get("id", ""))
+        return Reply(200, {})
+
+    def replace_device(self, call: Call) -> Reply:
+        """Make the device with this `id` anew, with credentials that nobody is shown."""
+        return Reply(200, {"id": self._cloud.replace(call.query.get("id", "")).id})
+
+    def hold_serial(self, call: Call) -> Reply:
+        """Let this `serial` number belong to another organisation."""
+        serial = call.query.get("serial", "")
+        if not serial:
+            raise RefusalError(400, "say which: ?serial=…")
+        self._cloud.hold_serial(serial)
+        return Reply(200, {"serial": serial})
 
 
 def log_in(cloud: PretendCloud, dialect: Dialect | None, call: Call) -> Reply:

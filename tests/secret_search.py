@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+import tarfile
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -49,6 +50,13 @@ def found(given: Mapping[str, str], written: Mapping[str, bytes]) -> list[str]:
 def files_below(folder: Path) -> dict[str, bytes]:
     """Read every file of a folder, by its path in there."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def unpacked(archive: Path) -> dict[str, bytes]:
+    """Read every file of a .tar.gz."""
+    with tarfile.open(archive) as opened:
+        files = {member.name: opened.extractfile(member) for member in opened.getmembers()}
+        return {f"{archive.name} {name}": file.read() for name, file in files.items() if file is not None}
 
 
 def process(pid: int) -> dict[str, bytes]:

@@ -251,6 +251,7 @@ TOP = (
     ),
     (
         "cli/box.py",
+        "cli/bundle.py",
         "cli/jobs.py",
         "cli/printers.py",
     ),

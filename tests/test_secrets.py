@@ -14,10 +14,10 @@ import pytest
 from agent.simulator.printer import PrinterOptions, SimulatedPrinter
 from tests.printos_stand_in import stand_in
 from tests.running_agent import RunningAgent
-from tests.secret_search import files_below, first, forms, found, make_secret, process
+from tests.secret_search import files_below, first, forms, found, make_secret, process, unpacked
 from tests.secret_site import DOCUMENT, Secrets, Site, refusal, secret_site
 
-READING = ("status", "printers", "jobs", "credentials", "config show", "config check", "doctor", "printers show press")
+READING = ("status", "printers", "jobs", "credentials", "config show", "config check", "printers show press")
 
 
 def meet_refusals(site: Site) -> None:
@@ -102,6 +102,9 @@ def crash_and_go_on(site: Site) -> None:
     site.look()
     for command in READING:
         site.run(*command.split())
+    bundle = site.folder / "agent" / "bundle.tar.gz"
+    site.run("doctor", "--bundle", bundle)
+    site.said |= unpacked(bundle)
     site.run("jobs", "cancel", "delayed")
     site.agent.job("delayed", "canceled")
     site.agent.stop()
@@ -123,7 +126,14 @@ def test_no_secret_that_it_was_given_is_in_anything_that_it_wrote(tmp_path: Path
         written = site.written()
     given = site.secrets.given
     places = found({"planted": given.pop("planted")}, written)
-    for place in ("state/agent.db", "agent.log", "MQTT printos/site-7/printers/", " printers", " config show"):
+    for place in (
+        "state/agent.db",
+        "agent.log",
+        "MQTT printos/site-7/printers/",
+        " printers",
+        " config show",
+        "bundle",
+    ):
         assert any(place in line for line in places), f"not looked through: {place}"
     assert len(given) > 20
     assert (lines := found({**given, "seal key": seal_key}, written)) == [], first(lines)
@@ -153,7 +163,7 @@ def test_no_secret_of_the_openapi_dialect_is_in_anything_that_it_wrote(tmp_path:
         with agent:
             agent.printer(secrets["planted"], online=True)
             agent.ask("printers.approve", id=secrets["planted"])
-            said = [agent.run("-v", *command.split()) for command in ("activate", *READING)]
+            said = [agent.run("-v", *command.split()) for command in ("activate", "doctor", *READING)]
             seen = process(agent.pid)
     snmp.stop()
     assert f"Bearer {secrets['bearer token']}" in {seen.headers["Authorization"] for seen in site.seen}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from agent import __version__
 from agent.cli import client
+from agent.cli.bundle import write_bundle
 from agent.cli.check_box import check_clock, check_disk, check_service, check_state
 from agent.cli.check_clouds import check_printos_box
 from agent.cli.check_credentials import check_credentials
@@ -17,11 +19,11 @@ from agent.cli.check_paths import check_broker, check_fetch, check_lan, check_pr
 from agent.cli.check_printers import check_jobs, check_printers
 from agent.cli.finding import Finding, Look
 from agent.cli.live import waiting
-from agent.cli.output import duration, show_json
+from agent.cli.output import duration, progress, show_json
 from agent.config import check_files, load_config
 from agent.config_schema import Config
 from agent.config_warnings import config_warnings
-from agent.errors import AgentError, ConfigError
+from agent.errors import AgentError, ConfigError, InputError
 
 Checks = Iterator[tuple[str, Look]]
 
@@ -30,11 +32,14 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the command of this module."""
     doctor = commands.add_parser("doctor", help="test the whole path, with what to do about what is wrong")
     doctor.add_argument("--json", action="store_true")
+    doctor.add_argument("--bundle", type=Path, metavar="FILE", help="write what to send with a report, a .tar.gz")
     doctor.set_defaults(run=examine)
 
 
 def examine(options: argparse.Namespace) -> int:
     """Run every check and show each as it is done; exit code 1 where one failed."""
+    if options.bundle and options.bundle.exists():
+        raise InputError(f"{options.bundle}: is there already")
     findings: list[Finding] = []
     for finding in _findings(options):
         findings.append(finding)
@@ -42,7 +47,17 @@ def examine(options: argparse.Namespace) -> int:
             print(finding.line(), flush=True)
     if options.json:
         show_json([finding.to_json() for finding in findings])
+    if options.bundle:
+        write_bundle(options.bundle, _good_config(options), findings)
+        progress(f"{options.bundle} holds no secrets, but names and addresses: look through it before you send it")
     return int(any(finding.result == "failed" for finding in findings))
+
+
+def _good_config(options: argparse.Namespace) -> Config | None:
+    try:
+        return load_config(options.config)
+    except ConfigError:
+        return None
 
 
 def _findings(options: argparse.Namespace) -> Iterator[Finding]:

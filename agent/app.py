@@ -27,7 +27,7 @@ from agent.systemd import notifier
 log = logging.getLogger(__name__)
 
 DISPATCHERS = POLLERS = 16
-FETCHERS = 4
+FETCHERS = WEB_ANSWERERS = 4
 DISCOVERERS = CONTROLLERS = 2
 RELAY_GATHER_SECONDS = 0.01
 TICK_SECONDS = 1.0
@@ -70,6 +70,8 @@ def _start(parts: Parts) -> dict[str, Loop]:
     parts.credentials.open()
     parts.devices.open()
     parts.control.open()
+    if parts.web is not None:
+        parts.web.open()
     parts.snmp.start()
     loops = {loop.name: loop for loop in _loops(parts)}
     parts.outbox.on_put = loops["relay"].wake
@@ -103,6 +105,8 @@ def _loops(parts: Parts) -> Iterator[Loop]:
     yield Loop("relay", parts.relay.step, gather_seconds=RELAY_GATHER_SECONDS)
     yield Loop("cloud", parts.cloud.step)
     yield from (Loop(f"control-{number}", parts.control.step) for number in range(CONTROLLERS))
+    if parts.web is not None:
+        yield from (Loop(f"web-{number}", parts.web.step) for number in range(WEB_ANSWERERS))
 
 
 def _wait(parts: Parts, loops: dict[str, Loop], stopping: threading.Event) -> None:
@@ -126,8 +130,9 @@ def _stop(parts: Parts, loops: dict[str, Loop]) -> None:
         notifier().stopping,
         parts.tickets.stop,
         parts.control.close,
+        *([parts.web.close] if parts.web is not None else []),
         parts.fetcher.close,
-        lambda: _end(loops, "intake", "commands", "control", "mdns", "discovery", "status"),
+        lambda: _end(loops, "intake", "commands", "control", "web", "mdns", "discovery", "status"),
         lambda: _end(loops, "dispatcher", "fetch", "spool", seconds=FINISH_SECONDS),
         lambda: _end(loops, "cloud"),
         parts.cloud.close,

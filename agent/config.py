@@ -30,6 +30,7 @@ Section = TypeVar("Section")
 
 PRINTER_SCHEMES = tuple(DRIVERS_BY_SCHEME)
 SECRET_LIMIT_BYTES = 65_536
+LARGEST_PORT = 65_535
 CERTIFICATE_FILES = ("ca_file", "client_cert_file", "client_key_file")
 NEEDS: tuple[tuple[str, str, str | None, str], ...] = (
     ("snmp", "version", "3", "v3_user"),
@@ -44,6 +45,7 @@ NEEDS: tuple[tuple[str, str, str | None, str], ...] = (
     ("printos", "client_key_file", None, "client_cert_file"),
     ("siteflow", "key", None, "secret_file"),
     ("box", "key", None, "secret_file"),
+    ("siteflow", "postback_token_file", None, "key"),
 )
 """Section, key, its value (None for any) and what must be set beside it: without that the key would have no effect."""
 
@@ -234,6 +236,8 @@ class _Reader:
         self._check_networks(config)
         self._check_hosts(config)
         self._check_needs(config)
+        if int(config.web.listen.rpartition(":")[2] or 0) > LARGEST_PORT:
+            raise self._error("web.listen", f"{config.web.listen!r}: ports end at {LARGEST_PORT}")
         if config.spool.max_job_bytes > config.spool.max_bytes:
             problem = f"{config.spool.max_job_bytes} is more than all jobs may take, spool.max_bytes"
             raise self._error("spool.max_job_bytes", f"{problem} = {config.spool.max_bytes}")

@@ -28,6 +28,7 @@ from agent.clients import (
 )
 from agent.cloud import Cloud
 from agent.commands import Commands, command_topics
+from agent.config import read_secret
 from agent.config_schema import Config
 from agent.control import ControlServer
 from agent.credential_commands import CredentialCommands
@@ -57,13 +58,17 @@ from agent.networks import attached_subnets, covers_loopback, mdns_interfaces
 from agent.operations import Operations
 from agent.outbox import Note, Outbox
 from agent.print_times import PrintTimes
+from agent.printos.siteflow_target import SiteFlowTarget
 from agent.registry import Registry
 from agent.relay import Relay, offline_will
 from agent.seal_key import seal_keys
 from agent.sightings import Sightings
+from agent.siteflow_postbacks import PATH as POSTBACK_PATH
+from agent.siteflow_postbacks import Postbacks
 from agent.spool import Spool
 from agent.status import StatusPoller
 from agent.store import Store
+from agent.web import Page, WebServer
 from agent.workload import Workload
 
 TICKETS_IN_MEMORY_BYTES = 32 << 20
@@ -102,10 +107,13 @@ class Parts:
         self._build_cloud(config)
         self._build_mqtt(config)
         self._build_control(config)
+        self._build_web(config)
 
     def _build_siteflow(self, config: Config) -> None:
+        self.siteflow: SiteFlowTarget | None = None
         if config.siteflow.key:
-            self.clouds["siteflow"] = build_siteflow_target(config.siteflow, printos_http(config.printos))
+            self.siteflow = build_siteflow_target(config.siteflow, printos_http(config.printos))
+            self.clouds["siteflow"] = self.siteflow
 
     def _build_box(self, config: Config) -> None:
         self.box_memory = BoxMemory(self.store, now=utc_now)
@@ -291,6 +299,19 @@ class Parts:
             folder=config.uploads_folder,
             limit_bytes=config.spool.max_job_bytes,
         )
+
+    def _build_web(self, config: Config) -> None:
+        pages: dict[str, Page] = {}
+        if self.siteflow is not None and config.siteflow.postback_token_file is not None:
+            pages[POSTBACK_PATH] = Postbacks(
+                token=read_secret(config.siteflow.postback_token_file),
+                id_keys=config.siteflow.postback_id_keys,
+                status_keys=config.siteflow.postback_status_keys,
+                hurry=self.siteflow.hurry,
+                wake=lambda: self.dispatcher.printer_is_back("siteflow"),
+                tell=self.outbox.put_event,
+            ).page
+        self.web = WebServer(listen=config.web.listen, pages=pages) if config.web.listen else None
 
     def _displace(self, printer: Printer, told: Identity) -> None:
         """Hold the jobs of a printer at whose address another answers, and find out who is where."""

@@ -71,6 +71,9 @@ def test_a_printer_is_named_by_any_of_its_protocols() -> None:
         ('[mqtt]\nca_file = "ca.pem"', "2: mqtt.ca_file: needs mqtt.tls beside it"),
         ('[snmp]\nversion = "3"', "2: snmp.version: '3' needs snmp.v3_user beside it"),
         ("[spool]\nmax_bytes = 1048576", "spool.max_job_bytes: 104857600 is more than all jobs may take"),
+        ('[siteflow]\nkey = "k"', "2: siteflow.key: needs siteflow.secret_file beside it"),
+        ('[web]\nlisten = "8080"', "2: web.listen: '8080' does not have the form"),
+        ('[web]\nlisten = "[::1]:65536"', "2: web.listen: '[::1]:65536': ports end at 65535"),
         ("[mqtt", "Expected ']'"),
     ],
 )
@@ -102,6 +105,7 @@ def test_a_relative_secret_is_a_systemd_credential_first(tmp_path: Path, monkeyp
     ("text", "message"),
     [
         ('[snmp]\ncommunity_file = "no-such"', r"agent\.toml:2: snmp\.community_file: .*no-such does not exist"),
+        ('[siteflow]\norder_file = "press"', r":2: siteflow\.order_file: .*press: is not JSON"),
         ('[snmp]\ncommunity_file = "empty"', r"agent\.toml:2: snmp\.community_file: .*empty: is empty"),
         (
             '[[printer]]\nhost = "h"\ncredentials_file = "press"',

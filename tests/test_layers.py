@@ -73,6 +73,7 @@ PURE = (
         "drivers/printer_mib.py",
         "fetch_policy.py",
         "followed.py",
+        "postback.py",
         "mdns_service.py",
         "mqtt_publish.py",
         "printer_facts.py",
@@ -214,8 +215,10 @@ SERVICES = (
         "relay.py",
         "status.py",
         "workload.py",
+        "web.py",
     ),
     (
+        "siteflow_postbacks.py",
         "devices.py",
         "dispatcher.py",
     ),

@@ -100,20 +100,24 @@ class BoxMemory:
         rows = self._store.query(sql, (job.id,))
         return rows[0]["id"] if rows else None
 
+    def has_folder(self, folder_id: str) -> bool:
+        """Whether the agent made a folder."""
+        return bool(self._store.query("SELECT 1 FROM box_folders WHERE id = ?", (folder_id,)))
+
     def add_folder(self, folder_id: str, name: str, *, job: Job | None = None) -> None:
         """Remember a folder: one for a job, else the one of its name, which takes the place of an earlier one."""
         with self._store.transaction():
             if job is None:
-                self.forget_folder(name)
+                self._store.write("DELETE FROM box_folders WHERE name = ? AND job_id IS NULL", (name,))
             self._store.write(
                 "INSERT OR REPLACE INTO box_folders VALUES (?, ?, ?, ?)",
                 (folder_id, name, None if job is None else job.id, self._now().timestamp()),
             )
             self._store.write(DROP_FOLDERS, (MOST_FOLDERS,))
 
-    def forget_folder(self, name: str) -> None:
-        """Forget the folder of a name, since it is gone from Box."""
-        self._store.write("DELETE FROM box_folders WHERE name = ? AND job_id IS NULL", (name,))
+    def forget_folder(self, folder_id: str) -> None:
+        """Forget a folder, since it is gone from Box."""
+        self._store.write("DELETE FROM box_folders WHERE id = ?", (folder_id,))
 
     def add_file(self, job: Job, name: str, folder_id: str, source_url: str, *, is_alone: bool) -> None:
         """Remember, before it is asked for, which file this attempt at a job makes."""

@@ -71,6 +71,8 @@ def test_the_recorded_file_is_being_looked_at() -> None:
         ("preflightFailed", "", Outcome.FAILED),
         ("done", "Preflighting", Outcome.GOING),
         ("pending", "Preflighted", Outcome.GOING),
+        ("error", "Preflighting", Outcome.GOING),
+        ("ok", "Preflight failed", Outcome.UNKNOWN),
         ("inProgress", "", Outcome.GOING),
         ("", "Preflight failed", Outcome.FAILED),
         ("not ready", "", Outcome.UNKNOWN),
@@ -79,7 +81,7 @@ def test_the_recorded_file_is_being_looked_at() -> None:
     ],
 )
 def test_its_words_are_read_by_their_meaning(status: str, action: str, outcome: Outcome) -> None:
-    """Where two don't agree it goes on; what is new is neither good nor bad."""
+    """What either says to go on, does; what is new, or a contradiction, is neither good nor bad."""
     assert parse_file(a_file(status, action)).outcome is outcome
 
 

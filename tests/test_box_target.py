@@ -143,6 +143,36 @@ def test_a_lost_answer_is_settled_by_the_folder_of_the_job(bench: BoxBench) -> N
     assert len(bench.files()) == 1
 
 
+def test_a_folder_of_a_job_that_is_gone_is_made_anew(bench: BoxBench) -> None:
+    """Somebody deleted it before the file was there."""
+    fault = bench.fault("PUT", "/s3/.*", when="before")
+    bench.accept()
+    bench.run(0)
+    assert fault.met.is_set()
+    bench.simulator.box.shelf.drop_folder(bench.folders()[0]["id"])
+    bench.run(120)
+    assert bench.outcome() == PASSED
+    assert [len(folder["files"]) for folder in bench.folders()] == [1]
+
+
+def test_a_folder_that_is_not_there_is_the_tickets_fault(bench: BoxBench) -> None:
+    """Of an id that the agent did not make, it makes nothing."""
+    bench.accept(folder="0" * 24)
+    bench.run(HOUR)
+    assert bench.outcome() == (JobState.ABORTED, ("aborted-by-system",))
+    assert bench.folders() == []
+
+
+def test_folders_whose_answer_is_lost_are_made_ever_more_rarely(bench: BoxBench) -> None:
+    """Each may leave an empty one behind."""
+    for _ in range(50):
+        bench.fault("POST", FOLDER, when="after")
+    bench.accept()
+    bench.run(HOUR)
+    assert bench.job().state is JobState.PENDING
+    assert len(bench.folders()) < 25
+
+
 @pytest.mark.parametrize("folder", ["", "Menus"])
 def test_a_lost_answer_is_settled_by_what_a_folder_lists(bench: BoxBench, folder: str) -> None:
     """The file is known by where it came from, and its preflight followed."""
@@ -252,6 +282,34 @@ def test_a_preflight_is_followed_for_a_while(tmp_path: Path, clock: FakeClock) -
         bench.run(60)
         assert bench.outcome() == UNCONFIRMED
         assert "it had not ended in time (Preflighting, pending)" in bench.job().message
+
+
+def test_a_long_preflight_is_looked_at_ever_more_rarely(bench: BoxBench) -> None:
+    """HP's services count requests, and there may be hundreds of files."""
+    bench.simulator.box.shelf.preflight_seconds = 1800
+    bench.accept()
+    bench.run(0)
+    before = bench.simulator.box.calls
+    bench.run(1790)
+    assert bench.job().state is JobState.PROCESSING
+    assert 30 < bench.simulator.box.calls - before < 50
+    bench.run(90)
+    assert bench.outcome() == PASSED
+
+
+def test_patience_that_box_asks_for_is_had_with_all_files(bench: BoxBench) -> None:
+    """One is answered 429, and none is looked at for as long as that says."""
+    bench.simulator.box.shelf.preflight_seconds = 30
+    for number in range(3):
+        bench.accept(f"menu-{number}")
+    bench.run(1)
+    bench.fault("GET", f"{FILE}/[0-9a-f]*", status=429, headers={"Retry-After": "100"})
+    bench.run(10)
+    before = bench.simulator.box.calls
+    bench.run(80)
+    assert bench.simulator.box.calls == before
+    bench.run(60)
+    assert {bench.outcome(f"menu-{number}") for number in range(3)} == {PASSED}
 
 
 def test_a_restart_follows_on(bench: BoxBench) -> None:

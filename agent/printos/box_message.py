@@ -62,11 +62,16 @@ class BoxFile:
 
     @property
     def outcome(self) -> Outcome:
-        """What its preflight has come to; where status and last action don't agree, it goes on."""
+        """What its preflight has come to: by its status, else by its last action where that tells of a failure.
+
+        While either says that it goes on, it does; where they contradict each other otherwise, nothing is known.
+        """
         status, action = _meaning(self.status), _meaning(self.last_action)
-        if Outcome.FAILED in (status, action) and status is not Outcome.PASSED:
-            return Outcome.FAILED
-        return Outcome.GOING if Outcome.GOING in (status, action) else status
+        if Outcome.GOING in (status, action):
+            return Outcome.GOING
+        if status is Outcome.UNKNOWN:
+            return Outcome.FAILED if action is Outcome.FAILED else Outcome.UNKNOWN
+        return status if action in (status, Outcome.UNKNOWN) else Outcome.UNKNOWN
 
     def to_json(self) -> dict[str, Any]:
         """Give the file for the command line."""

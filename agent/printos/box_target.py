@@ -10,12 +10,13 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
-from typing import Any, TypeVar
+from typing import Any
 
 from agent.box_memory import BoxMemory, SentFile
 from agent.config_schema import BoxConfig
 from agent.document_format import media_type
 from agent.errors import (
+    AnswerLostError,
     CloudError,
     CloudRefusedError,
     CloudUnreachableError,
@@ -29,19 +30,27 @@ from agent.errors import (
     TicketError,
 )
 from agent.http import Answer
+from agent.loop import backoff
 from agent.model import Command, Job, JobReading, JobState, Journal, Ticket
 from agent.printos.box import Box, NewFile
 from agent.printos.box_message import BoxFile, BoxFolder, Outcome, reading_of, shown_state
+from agent.printos.box_outcome import (
+    BUSY,
+    BY_FOLDER,
+    NOT_FOUND,
+    OK,
+    UNCONFIRMED,
+    reading_of_folder,
+    says_no,
+    told,
+    unsigned,
+)
+from agent.printos.box_watch import PreflightWatch
 from agent.printos.exchange import printable, retry_after
 from agent.printos.presigned import PresignedPut
 
-Told = TypeVar("Told")
-
 FOLDER_ID = re.compile(r"[0-9a-f]{24}")
-BY_FOLDER = "folder:"
-"""Begins the id of a file whose own id was in an answer that was lost; that of its folder follows."""
 NAME_LIMIT = 200
-MOST_FOLLOWED = 10_000
 EXTENSIONS: Mapping[str, str] = {
     "application/pdf": ".pdf",
     "application/postscript": ".ps",
@@ -50,15 +59,6 @@ EXTENSIONS: Mapping[str, str] = {
     "image/tiff": ".tif",
     "text/plain": ".txt",
 }
-UNCONFIRMED = ("queued-in-device", "agent-completion-unconfirmed")
-NOT_FOUND = 404
-BUSY = frozenset({429, 503})
-REDIRECTS = frozenset(range(300, 400))
-CLIENT_ERRORS = frozenset(range(400, 500))
-MAY_HAVE_ACTED = frozenset({408})
-OURS_TO_MEND = REDIRECTS | {200, 401, 403}
-"""What somebody can end: of an answer that can't be read the names can be set, the others are a matter of the key, or
-of the way there."""
 
 
 class BoxTarget:
@@ -88,8 +88,7 @@ class BoxTarget:
         self._put = put
         self._memory = memory
         self._config = config
-        self._monotonic = monotonic
-        self._followed_since: dict[str, float] = {}
+        self._watch = PreflightWatch(limit_seconds=config.preflight_seconds, monotonic=monotonic)
 
     def check(self, ticket: Ticket) -> None:
         """Refuse what Box can't be told.
@@ -104,12 +103,12 @@ class BoxTarget:
 
     def print_job(self, job: Job, journal: Journal) -> JobReading:
         """Put a job's document into its folder; raises as `PrintTarget.print_job` does."""
-        folder_id, is_alone = _told(lambda: self._folder_for(job))
-        urls = _told(lambda: self._box.upload_urls(job.document.format))
+        folder_id, is_alone = told(lambda: self._folder_for(job))
+        urls = told(lambda: self._box.upload_urls(job.document.format))
         self._put.put(urls.upload, job.document, beat=journal.beat)
         name = file_name(job)
-        self._memory.add_file(job, name, folder_id, urls.fetch, is_alone=is_alone)
         journal.beat()
+        self._memory.add_file(job, name, folder_id, urls.fetch, is_alone=is_alone)
         journal.sending()
         journal.left()  # the document has, in whole: what is left is the request that counts
         file = self._made(job, _new_file(job, name, folder_id, urls.fetch))
@@ -123,18 +122,8 @@ class BoxTarget:
         A preflight that doesn't end in the time that it has is followed no further.
         """
         del user
-        try:
-            if device_job_id.startswith(BY_FOLDER):
-                return _reading_of_folder(self._box.read_folder(device_job_id.removeprefix(BY_FOLDER)))
-            return self._reading(self._box.read_file(device_job_id))
-        except CloudRefusedError as error:
-            if error.status == NOT_FOUND:
-                raise NotFoundError(f"Box knows it no longer: {error}") from error
-            if self._is_overdue(device_job_id):
-                raise PrinterRejectedError(str(error)) from error
-            raise PrinterUnreachableError(str(error)) from error
-        except CloudUnreachableError as error:
-            raise PrinterUnreachableError(str(error)) from error
+        last_word = self._watch.last_word(device_job_id)
+        return self._asked_for(device_job_id) if last_word is None else last_word
 
     def find_job(self, job: Job, *, of_any_attempt: bool = False) -> JobReading | None:
         """Look for the file of this attempt at a job; of other attempts Box keeps nothing that holds it up.
@@ -176,8 +165,22 @@ class BoxTarget:
         if FOLDER_ID.fullmatch(folder):
             return folder, False
         if folder:
-            return self._memory.folder_named(folder) or self._new_folder(folder, job=None).id, False
-        return self._memory.empty_folder_of(job) or self._new_folder(job.shown_name, job=job).id, True
+            return self._memory.folder_named(folder) or self._folder_made_for(job, folder, alone=None).id, False
+        empty = self._memory.empty_folder_of(job)
+        return empty or self._folder_made_for(job, job.shown_name, alone=job).id, True
+
+    def _folder_made_for(self, job: Job, name: str, *, alone: Job | None) -> BoxFolder:
+        """Make a folder; a lost answer leaves an empty one behind, so that there is no haste to make another."""
+        try:
+            return self._new_folder(name, job=alone)
+        except CloudUnreachableError as error:
+            if not isinstance(error.__cause__, AnswerLostError):
+                raise
+            raise PrinterBusyError(str(error), retry_after_seconds=backoff(job.attempts)) from error
+        except CloudRefusedError as error:
+            if error.status == OK:
+                raise PrinterRejectedError(str(error)) from error
+            raise
 
     def _new_folder(self, name: str, *, job: Job | None) -> BoxFolder:
         folder = self._box.create_folder(name, sender=self._config.sender, recipient=self._config.recipient)
@@ -200,51 +203,68 @@ class BoxTarget:
         if answer.status in BUSY:
             message = f"Box asks for patience (HTTP {answer.status})"
             raise PrinterBusyError(message, retry_after_seconds=retry_after(answer))
-        if answer.status in REDIRECTS or answer.status in CLIENT_ERRORS - MAY_HAVE_ACTED:
+        if says_no(answer.status):
             self._memory.forget_file(job)
-            return self._refused(job, answer)
+            return self._refused(file, answer)
         try:
             return self._box.made_file(answer)
         except CloudError as error:
             raise OutcomeUnknownError(str(error)) from error
 
-    def _refused(self, job: Job, answer: Answer) -> BoxFile:
+    def _refused(self, file: NewFile, answer: Answer) -> BoxFile:
         """Raise what an answer means that says that no file was made."""
-        folder = str(job.delivery.get("folder") or self._config.folder)
         try:
-            return _told(lambda: self._box.made_file(answer))
+            return told(lambda: self._box.made_file(answer))
         except PrinterRejectedError as error:
-            if answer.status != NOT_FOUND or FOLDER_ID.fullmatch(folder):
-                raise
-            self._memory.forget_folder(folder)
-            raise PrinterUnreachableError(f"its folder is gone, it gets a new one: {error}") from error
+            if answer.status == NOT_FOUND and self._is_gone(file.folder_id):
+                self._memory.forget_folder(file.folder_id)
+                raise PrinterUnreachableError(f"its folder is gone, it gets a new one: {error}") from error
+            raise
+
+    def _is_gone(self, folder_id: str) -> bool:
+        """Whether a folder that the agent made is no longer in Box."""
+        if not self._memory.has_folder(folder_id):
+            return False
+        try:
+            self._box.read_folder(folder_id)
+        except CloudRefusedError as error:
+            return error.status == NOT_FOUND
+        except CloudUnreachableError as error:
+            raise PrinterUnreachableError(str(error)) from error
+        return False
 
     def _look_for(self, sent: SentFile) -> str | None:
         """Find what Box calls a file: by where it came from, else by its being the only one in its folder."""
-        folder = _told(lambda: self._box.read_folder(sent.folder_id))
+        folder = told(lambda: self._box.read_folder(sent.folder_id))
         for file in folder.files:
-            if _without_query(file.source_url) == _without_query(sent.source_url):
+            if file.source_url is not None and unsigned(file.source_url) == unsigned(sent.source_url):
                 return file.id
         return f"{BY_FOLDER}{folder.id}" if sent.is_alone and folder.file_count else None
 
+    def _asked_for(self, device_job_id: str) -> JobReading:
+        """Ask Box how a preflight stands, whose refusal to tell is no word on it."""
+        try:
+            if device_job_id.startswith(BY_FOLDER):
+                return reading_of_folder(self._box.read_folder(device_job_id.removeprefix(BY_FOLDER)))
+            return self._reading(self._box.read_file(device_job_id))
+        except CloudRefusedError as error:
+            if error.status == NOT_FOUND:
+                raise NotFoundError(f"Box knows it no longer: {error}") from error
+            if self._watch.is_overdue(device_job_id):
+                raise PrinterRejectedError(str(error)) from error
+            raise PrinterUnreachableError(str(error)) from error
+        except CloudUnreachableError as error:
+            self._watch.rest(error.retry_after_seconds or 0.0)
+            raise PrinterUnreachableError(str(error)) from error
+
     def _reading(self, file: BoxFile) -> JobReading:
         reading = reading_of(file)
-        if reading.state is not JobState.PROCESSING:
-            self._followed_since.pop(file.id, None)
-            return reading
-        if not self._is_overdue(file.id):
-            return reading
-        self._followed_since.pop(file.id, None)
-        why = "its words are new to the agent" if file.outcome is Outcome.UNKNOWN else "it had not ended in time"
-        message = f"Box has it; what its preflight came to is not known: {why} ({shown_state(file)})"
-        return JobReading(JobState.COMPLETED, file.id, state_reasons=UNCONFIRMED, message=message)
-
-    def _is_overdue(self, file_id: str) -> bool:
-        """Whether a file has been followed for as long as it is to be; after a restart of the agent anew."""
-        if len(self._followed_since) >= MOST_FOLLOWED:
-            self._followed_since.clear()
-        now = self._monotonic()
-        return now >= self._followed_since.setdefault(file_id, now) + self._config.preflight_seconds
+        if reading.state is JobState.PROCESSING and self._watch.is_overdue(file.id):
+            why = "its words are new to the agent" if file.outcome is Outcome.UNKNOWN else "it had not ended in time"
+            message = f"Box has it; what its preflight came to is not known: {why} ({shown_state(file)})"
+            reading = JobReading(JobState.COMPLETED, file.id, state_reasons=UNCONFIRMED, message=message)
+        self._watch.heard(file.id, reading)
+        return reading
 
 
 def file_name(job: Job) -> str:
@@ -261,38 +281,3 @@ def _also(extension: str) -> tuple[str, ...]:
 def _new_file(job: Job, name: str, folder_id: str, url: str) -> NewFile:
     asked = {key: str(job.delivery.get(key, "")) for key in ("notes", "substrate", "flow")}
     return NewFile(url=url, name=name, folder_id=folder_id, copies=job.options.copies, **asked)
-
-
-def _told(ask: Callable[[], Told]) -> Told:
-    """Ask Box for something that may be asked for again.
-
-    Raises:
-        PrinterUnreachableError: it can't be had now.
-        PrinterBusyError: Box asks for patience.
-        PrinterRejectedError: it can never be had.
-    """
-    try:
-        return ask()
-    except CloudUnreachableError as error:
-        if error.retry_after_seconds is not None:
-            raise PrinterBusyError(str(error), retry_after_seconds=error.retry_after_seconds) from error
-        raise PrinterUnreachableError(str(error)) from error
-    except CloudRefusedError as error:
-        if error.status in OURS_TO_MEND:
-            raise PrinterUnreachableError(str(error)) from error
-        raise PrinterRejectedError(str(error)) from error
-
-
-def _reading_of_folder(folder: BoxFolder) -> JobReading:
-    """Tell of the only file of a folder."""
-    if len(folder.files) == 1:
-        return reading_of(folder.files[0])
-    if not folder.file_count:
-        raise NotFoundError(f"Box shows no file in the folder {folder.id}")
-    message = f"Box has it, in a folder of its own (preflight there: {folder.preflight_status or 'not told'})"
-    return JobReading(JobState.COMPLETED, f"{BY_FOLDER}{folder.id}", state_reasons=UNCONFIRMED, message=message)
-
-
-def _without_query(url: str | None) -> str | None:
-    """Leave out of a URL what changes with every signature."""
-    return None if url is None else url.partition("?")[0]

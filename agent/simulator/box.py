@@ -25,11 +25,13 @@ class BoxSide:
 
     Attributes:
         shelf: what it holds.
+        calls: how many rightly signed calls there were.
         lists_files: a folder names its files, which HP's recorded answer does not.
     """
 
     def __init__(self, shelf: BoxShelf, signatures: Signatures) -> None:
         self.shelf = shelf
+        self.calls = 0
         self.lists_files = False
         self._signatures = signatures
 
@@ -97,6 +99,7 @@ class BoxSide:
     def _route(self, method: str, path: str, answer: Callable[[Call], Reply]) -> Route:
         def signed(call: Call) -> Reply:
             self._signatures.check(call, base=BASE)
+            self.calls += 1
             return answer(call)
 
         return Route(method, path, signed)

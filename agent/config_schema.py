@@ -131,7 +131,7 @@ class PrintosConfig:
 class BoxConfig:
     """PrintOS Box as a destination of jobs; off while `key` is empty. Its proxy and certificates are `[printos]`'s."""
 
-    key: str = _key("", "key of an application connector that may create orders", pattern=r"[^\s:]+")
+    key: str = _key("", "key of an application connector that may create orders", pattern=r"[!-9;-~]+")
     secret_file: Path | None = _key(None, "file with its secret")
     base_url: str = _key("https://printos.api.hp.com/box", "where Box is", pattern=r"https?://\S+")
     folder: str = _key(

@@ -44,7 +44,7 @@ class BoxBench:
         self.memory = BoxMemory(self.parts.store, now=self.clock)
         self.memory.open()
         self.target = BoxTarget(
-            box=a_box(self.simulator, self.http, self.clock),
+            box=a_box(self),
             put=PresignedPut(http=self.http, service_url=self.simulator.url),
             memory=self.memory,
             config=self.config,
@@ -67,7 +67,7 @@ class BoxBench:
 
     def accept(self, job_id: str = "menu", document: bytes = MENU, **delivery: Any) -> Job:
         """Accept a ticket for Box, with what is asked of it."""
-        facts = {name: delivery.pop(name) for name in ("options", "name", "pin") if name in delivery}
+        facts = {name: delivery.pop(name) for name in ("options", "name", "pin", "fidelity") if name in delivery}
         ticket = Ticket(printer="", id=job_id, destination="box", delivery=delivery, **facts)
         accepted = self.parts.spool.accept(
             ticket, document, printer_id="box", document_format="application/pdf", digest_parts=repr(ticket).encode()
@@ -109,17 +109,18 @@ class BoxBench:
         return self.clock().timestamp()
 
 
-def a_box(simulator: PrintOSSimulator, http: HttpClient, clock: FakeClock, *, secret: str = SECRET) -> Box:
+def a_box(bench: BoxBench) -> Box:
     """Give a client of the simulator's Box."""
     exchange = SignedExchange(
         service="Box",
-        http=http,
-        base_url=f"{simulator.url}/box",
-        key=ApiKey(KEY, secret),
+        http=bench.http,
+        base_url=f"{bench.simulator.url}/box",
+        key=ApiKey(KEY, SECRET),
         sign=sign_printos,
-        now=clock,
+        now=bench.clock,
     )
-    return Box(exchange=exchange)
+    config = bench.config
+    return Box(exchange=exchange, upload_url_key=config.upload_url_key, fetch_url_key=config.fetch_url_key)
 
 
 @contextmanager

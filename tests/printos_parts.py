@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -90,6 +91,14 @@ def printos(ticker: Ticker | None = None, **options: Any) -> Iterator[Bench]:
     finally:
         http.close()
         simulator.stop()
+
+
+def received(bench: Bench, request: bytes) -> bytes:
+    """Send the simulator bytes and give all that comes until the connection ends."""
+    host, _, port = bench.simulator.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(65_536), b""))
 
 
 def a_press(number: int = 1, **changes: Any) -> Printer:

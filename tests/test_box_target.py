@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -250,6 +251,21 @@ def test_a_cancel_before_the_file_is_made_is_one(bench: BoxBench) -> None:
     assert bench.files() == []
 
 
+def test_a_cancel_breaks_off_a_document_on_its_way(bench: BoxBench) -> None:
+    """It has left, and is not yet a file: nothing is in Box."""
+    fault = bench.fault("PUT", "/s3/.*", when="hold-before")
+    bench.accept()
+    thread = threading.Thread(target=bench.dispatcher.step)
+    thread.start()
+    assert fault.met.wait(20)
+    bench.parts.spool.cancel("menu")
+    thread.join(20)
+    fault.let_go.set()
+    assert bench.outcome() == (JobState.CANCELED, ("job-canceled-by-user",))
+    bench.run(HOUR)
+    assert bench.files() == []
+
+
 def test_a_cancel_afterwards_claims_nothing(bench: BoxBench) -> None:
     """Box takes back no file: the job ends as it would have."""
     bench.accept()
@@ -337,6 +353,27 @@ def test_a_pin_hides_the_name(bench: BoxBench) -> None:
     bench.parts.spool.release("menu", pin="1234")
     bench.run()
     assert [(folder["name"], folder["files"][0]["name"]) for folder in bench.folders()] == [("menu", "menu.pdf")]
+
+
+def test_what_box_cannot_be_told_is_left_out_where_that_may_be(bench: BoxBench) -> None:
+    """And the job says so."""
+    bench.accept(options=JobOptions(copies=2, sides="two-sided-long-edge"), fidelity="best-effort")
+    bench.run()
+    assert bench.outcome() == (JobState.COMPLETED, ("job-completed-successfully", "agent-option-ignored"))
+    assert bench.files()[0]["copies"] == 2
+
+
+def test_settings_name_what_an_answer_calls_its_urls(tmp_path: Path, clock: FakeClock) -> None:
+    """Wrong ones hold jobs up and say what there is; right ones are followed."""
+    with box_bench(tmp_path / "wrong", clock, upload_url_key="nothing") as bench:
+        bench.accept()
+        bench.run(60)
+        assert bench.outcome() == (JobState.PENDING, ("agent-printer-unreachable",))
+        assert "uploadUrl, fetchUrl" in bench.job().message
+    with box_bench(tmp_path / "right", clock, upload_url_key="uploadUrl", fetch_url_key="fetchUrl") as bench:
+        bench.accept()
+        bench.run()
+        assert bench.outcome() == PASSED
 
 
 @pytest.mark.parametrize("options", [{"sides": "one-sided"}, {"media": "iso_a4_210x297mm", "copies": 2}])

@@ -11,7 +11,7 @@ from agent.errors import AnswerLostError
 from agent.http import NO_HEADERS, Answer
 from agent.simulator.pdf import write_pdf
 from agent.simulator.printos_uploads import LIFETIME
-from tests.printos_parts import Bench, printos
+from tests.printos_parts import Bench, printos, received
 
 PDF = write_pdf("Menu", pages=3)
 
@@ -64,6 +64,18 @@ def test_what_is_not_as_it_was_signed_is_refused(
         answer = put(bench, upload_url.replace(*change, 1) if change[0] else upload_url, headers=headers)
         assert bench.simulator.uploads.find(fetch_url) is None
     assert (answer.status, code in answer.body) == (status, True)
+
+
+@pytest.mark.parametrize(
+    ("length", "code"),
+    [("many", b"MissingContentLength"), ("9" * 10, b"EntityTooLarge"), ("9" * 5000, b"EntityTooLarge")],
+)
+def test_a_length_that_cannot_be_is_refused(length: str, code: bytes) -> None:
+    """Before any of the document is read."""
+    with printos() as bench:
+        target = bench.simulator.uploads.issue("application/pdf", "box")[0].removeprefix(bench.simulator.url)
+        head = f"PUT {target} HTTP/1.1\r\nContent-Type: application/pdf\r\nContent-Length: {length}\r\n\r\n"
+        assert code in received(bench, head.encode())
 
 
 def test_a_url_expires() -> None:

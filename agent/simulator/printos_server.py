@@ -18,6 +18,7 @@ from agent.simulator.printos_http import Call, RefusalError, Reply, Route, Sink,
 
 BODY_LIMIT_BYTES = 1_048_576
 STREAM_LIMIT_BYTES = 1 << 33
+LONGEST_LENGTH = 18
 BLOCK_BYTES = 262_144
 LINE_LIMIT_BYTES = 8192
 IDLE_SECONDS = 60.0
@@ -164,6 +165,8 @@ class SiteHandler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "0")
         if not (length.isascii() and length.isdigit()):
             raise self._unreadable(400, "Content-Length is no number")
+        if len(length) > LONGEST_LENGTH:
+            raise self._unreadable(413, f"the body is over {limit_bytes} bytes")
         self._receive_part(int(length), sink, limit_bytes)
 
     def _receive_chunks(self, coding: str, sink: Sink, limit_bytes: int) -> None:

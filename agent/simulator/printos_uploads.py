@@ -24,6 +24,7 @@ from agent.simulator.printos_http import Call, RefusalError, Reply, Route
 LIFETIME = timedelta(hours=1)
 MOST_OBJECTS = 1000
 MOST_BYTES = 5 << 30
+LONGEST_LENGTH = 12
 END_BYTES = 1024
 ACCESS_KEY = "AKIASIMULATOR"
 XML = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{}</Code><Message>{}</Message></Error>'
@@ -125,7 +126,8 @@ class Uploads:
         query, headers = call.query, call.headers
         if "Authorization" in headers:
             raise _refusal(400, "InvalidArgument", "Only one auth mechanism allowed")
-        if "Content-Length" not in headers or "Transfer-Encoding" in headers:
+        length = headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdigit()) or "Transfer-Encoding" in headers:
             raise _refusal(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
         expires, name = query.get("Expires", ""), _name(call)
         right = self._signature(name, expires, headers.get("Content-Type", ""))
@@ -135,7 +137,7 @@ class Uploads:
             )
         if int(expires) < self._now().timestamp():
             raise _refusal(403, "AccessDenied", "Request has expired")
-        if int(headers["Content-Length"]) > MOST_BYTES:
+        if len(length) > LONGEST_LENGTH or int(length) > MOST_BYTES:
             raise _refusal(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
         return Intake()
 

@@ -88,6 +88,12 @@ def test_hps_sample_succeeds(bench: Bench) -> None:
     assert bench.simulator.report()["box"]["folders"][0]["files"][0]["sha256"] == hashlib.sha256(PDF).hexdigest()
 
 
+def test_copies_may_be_digits_as_text(bench: Bench) -> None:
+    """As HP's JavaScript sample has them."""
+    payload = {"url": "http://127.0.0.1:9/a.jpg", "name": "a.jpg", "folderId": a_folder(bench)["_id"], "copies": "3"}
+    assert ask(bench, "POST", FILE, payload)[1]["printInstructions"] == {"copies": 3}
+
+
 @pytest.mark.parametrize(
     ("document", "media_type", "status", "words"),
     [
@@ -123,7 +129,8 @@ def test_a_file_may_come_from_anybodys_url(bench: Bench) -> None:
         ({"url": "FileUrl1"}, "url must be"),
         ({"url": "file:///etc/passwd"}, "url must be"),
         ({"copies": 0}, "copies"),
-        ({"copies": "1"}, "copies"),
+        ({"copies": "many"}, "copies"),
+        ({"copies": True}, "copies"),
         ({"colour": "red"}, "colour is unknown"),
         ({"substrate": "Papyrus"}, "no substrate"),
         ({"flow": "Nowhere"}, "no flow"),

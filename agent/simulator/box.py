@@ -17,7 +17,7 @@ URL = re.compile(r"https?://[^\s/]+/\S*")
 NEW_FOLDER = {"name": str}
 NEW_FOLDER_OPTIONS = {"from": str, "to": str, "files": list}
 NEW_FILE = {"url": str, "name": str}
-NEW_FILE_OPTIONS = {"copies": int, "notes": str, "substrate": str, "flow": str}
+NEW_FILE_OPTIONS = {"copies": object, "notes": str, "substrate": str, "flow": str}
 
 
 class BoxSide:
@@ -176,8 +176,7 @@ def _check_file(content: Mapping[str, Any], required: Mapping[str, type]) -> Non
     _check_filled(content, "name")
     if not URL.fullmatch(content["url"]):
         raise RefusalError(400, "url must be one that Box can fetch from")
-    if content.get("copies", 1) < 1:
-        raise RefusalError(400, "copies must be 1 at least")
+    _copies(content)
     if content.get("substrate", SUBSTRATES[0]) not in SUBSTRATES:
         raise RefusalError(400, f"there is no substrate {content['substrate']}")
     flows = {word for flow in FLOWS for word in (flow["_id"], flow["name"])}
@@ -190,8 +189,20 @@ def _check_filled(content: Mapping[str, Any], name: str) -> None:
         raise RefusalError(400, f"{name} is empty")
 
 
+def _copies(content: Mapping[str, Any]) -> int:
+    """Read a number, or as one of HP's samples has it, its digits as text."""
+    copies = content.get("copies", 1)
+    is_number = isinstance(copies, int) and not isinstance(copies, bool)
+    if not is_number and not (isinstance(copies, str) and re.fullmatch("[0-9]{1,9}", copies)):
+        raise RefusalError(400, "copies must be a number")
+    if int(copies) < 1:
+        raise RefusalError(400, "copies must be 1 at least")
+    return int(copies)
+
+
 def _instructions(content: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: content[name] for name in NEW_FILE_OPTIONS if name in content}
+    given = {name: content[name] for name in NEW_FILE_OPTIONS if name in content}
+    return given | {"copies": _copies(content)}
 
 
 def _version(version_id: str, revision: int, file: ShelfFile, finding: Finding) -> dict[str, Any]:

@@ -28,10 +28,13 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "box": ("box",),
     "settings": ("config",),
     "device_types": ("types",),
+    "completion": ("completion",),
     "doctor": ("doctor",),
     "simulate": ("demo", "simulate"),
 }
 """The modules of `agent.cli`, each with the commands that it adds."""
+NEEDS_ALL = frozenset({"completion"})
+"""Commands that tell of all others."""
 
 
 def build_parser(modules: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
@@ -40,6 +43,7 @@ def build_parser(modules: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help="default: %(default)s")
     parser.add_argument("-v", "--verbose", action="store_true", help="tell more, and tracebacks of errors")
     parser.add_argument("--version", action="version", version=f"printos-agent {__version__}")
+    parser.set_defaults(parser=parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in modules:
         import_module(f"agent.cli.{name}").add_commands(commands)
@@ -73,6 +77,8 @@ def _modules_for(arguments: Sequence[str]) -> Iterable[str]:
     for argument in rest:
         if argument == "--config":
             next(rest, None)
+        elif argument in NEEDS_ALL:
+            return COMMANDS
         elif not argument.startswith("-"):
             return [module for module, commands in COMMANDS.items() if argument in commands] or COMMANDS
     return COMMANDS

@@ -233,6 +233,7 @@ TOP = (
     ("cli/arguments.py",),
     (
         "cli/client.py",
+        "cli/completion.py",
         "cli/live.py",
         "cli/output.py",
         "cli/prompt.py",

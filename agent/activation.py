@@ -172,10 +172,8 @@ class Activation:
         except CloudError as error:
             return self._settled(printer, "refused", str(error)), None
         if self._printos.needs_login and not device.login:
-            message = (
-                "PrintOS gave the device no login, without which it can't tell its status: its type is not "
-                'self-provisionable, or the openapi dialect needs another [printos] auth than "session"'
-            )
+            hint = "" if self._printos.replaces_unasked else '; is [printos] auth to be "none" or "bearer"?'
+            message = f"PrintOS gave device {device.device_id} no login{hint}"
             return self._settled(printer, "not-provisionable", message), None
         return self._sealed(printer, device)
 

@@ -33,7 +33,7 @@ STATES: Mapping[str, DeviceState] = MappingProxyType(
     {
         "none": DeviceState("is not approved for PrintOS, nor configured for it", "", "ok"),
         "pending": DeviceState(
-            "has no device yet: a person approves it (printers approve), then activates it",
+            "has no device yet; a person approves it (printers approve), then activates it",
             AGAIN,
             "warning",
         ),
@@ -45,7 +45,7 @@ STATES: Mapping[str, DeviceState] = MappingProxyType(
             "warning",
         ),
         "unfinished": DeviceState(
-            "may have a device: the answer that brings its credentials was lost",
+            "may have a device, for the answer with its credentials was lost",
             f"{AGAIN}, which makes that device anew",
             "warning",
         ),
@@ -55,7 +55,7 @@ STATES: Mapping[str, DeviceState] = MappingProxyType(
             "warning",
         ),
         "serial-unusable": DeviceState(
-            "is approved, and tells no serial number that PrintOS takes: letters, digits and -",
+            "is approved, and tells no serial number that PrintOS takes (letters, digits and -)",
             "set its serial in [[printer]], restart the agent",
             "warning",
         ),
@@ -75,7 +75,7 @@ STATES: Mapping[str, DeviceState] = MappingProxyType(
             "failed",
         ),
         "credentials-refused": DeviceState(
-            "has credentials that PrintOS no longer takes: revoked, or the device was replaced or deleted there",
+            "has credentials that PrintOS no longer takes (revoked, or its device was replaced or deleted there)",
             f"look for the device in PrintOS; {ANEW} makes it anew",
             "failed",
         ),

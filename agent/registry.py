@@ -192,9 +192,7 @@ class Registry:
 
     def approve(self, id_or_alias: str) -> Printer:
         """Approve a printer for PrintOS."""
-        printer = self.find(id_or_alias)
-        waiting = "pending" if printer.printos == "none" else printer.printos
-        return self.update(printer.id, lambda known: replace(known, approved=True, printos=waiting))
+        return self.update(self.find(id_or_alias).id, lambda known: replace(known, approved=True))
 
     def pause(self, id_or_alias: str) -> Printer:
         """Let a printer's jobs wait, also over restarts."""

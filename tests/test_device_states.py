@@ -201,18 +201,16 @@ def test_an_activation_that_was_broken_off_may_be_repeated(bench: Bench, tmp_pat
 
 
 def test_an_answer_that_was_lost_is_told_and_may_be_repeated(bench: Bench, tmp_path: Path) -> None:
-    """Also where it was a device that is remembered as made from here."""
-
-    def fail(name: str) -> None:
-        if name == "provision_device" and not bench.report()["device_logins"]:
-            bench.simulator.cloud.begin_outage(60, dropping=True)
-
-    site = a_site(bench, tmp_path, Memory(a_press()), printos=Watched(bench.platform(), fail))
-    site.activate()
-    assert site.state(ONE) == "unfinished"
-    bench.ticker.advance(61)
+    """The device that was made by it is replaced by the next: nobody else could know its credentials."""
+    site = a_site(bench, tmp_path, Memory(a_press()))
+    bench.call("POST", "/simulator/fault?method=POST&path=.*/organizations/devices&when=after")
+    assert site.activate()[ONE]["result"] == "unreachable"
+    (lost,) = bench.report()["devices"]
     again = a_site(bench, tmp_path, site.registry)
+    again.cloud.step()
+    assert again.state(ONE) == "unfinished"
     assert again.activate()[ONE]["result"] == "active"
+    assert [device["id"] == lost["id"] for device in bench.report()["devices"]] == [False]
 
 
 def test_a_printer_is_seen_to_be_activated(bench: Bench, tmp_path: Path) -> None:

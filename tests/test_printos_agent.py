@@ -112,3 +112,28 @@ def test_nobody_is_asked_for_a_login_that_nobody_needs(tmp_path: Path, press: Si
     assert set(site.calls()) == set(answers)
     assert {seen.headers["Authorization"] for seen in site.seen} == {"Bearer bearer-token" if bearer else None}
     assert site.of(status)[-1].content["status"] == "offline"
+
+
+def test_a_crash_in_the_middle_of_an_activation_is_known_after_it(tmp_path: Path, press: SimulatedPrinter) -> None:
+    """PrintOS has made the device when the agent is killed: it is not active, and a person tries again."""
+    sessions, crashes = Sessions(), []
+    answers = dict(platform(sessions))
+    made = answers[CREATE]
+    with stand_in(answers) as site:
+        agent = an_agent(tmp_path, press, base_url=f"{site.url}/base/")
+
+        def crash(_seen: Seen) -> Told:
+            crashes.append(agent.pid)
+            agent.kill()
+            return 500, None
+
+        site.answers[CREATE] = crash
+        with agent:
+            approved(agent)
+            assert agent.run("activate", "--password-stdin", text=f"{LOGIN}\n{PASSWORD}\n").returncode != 0
+            site.answers[CREATE] = made
+            agent.start()
+            assert agent.printer("press", printos="unfinished")["printos_message"] is None
+            done = agent.run("activate", "--password-stdin", "--json", text=f"{LOGIN}\n{PASSWORD}\n")
+            assert [row["result"] for row in json.loads(done.stdout)] == ["active"]
+    assert (len(crashes), len(site.of(CREATE))) == (1, 2)

@@ -90,8 +90,7 @@ class Platform:
             RefusedError: its serial number is missing or not fit.
         """
         if not device_type or not model:
-            hint = doubt(device_type, model)
-            raise ConfigError(f"printos_type is not configured{f' ({hint})' if hint else ''}")
+            raise ConfigError(doubt(device_type, model) or "no printos_type is configured")
         serial = _serial(printer)
         if not serial:
             raise RefusedError("the printer tells no serial number: name it as serial in [[printer]]")

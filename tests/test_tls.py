@@ -13,6 +13,7 @@ from agent.certificate import parse_certificate
 from agent.config import check_files, load_config
 from agent.errors import AnswerLostError, ConfigError, ConnectFailedError
 from agent.http import HttpClient
+from agent.tls import trusting
 from tests.authority import Authority, fingerprint, over_tls, served
 from tests.scripted_server import OK, answering
 from tests.web_proxy import web_proxy
@@ -161,6 +162,17 @@ def test_nothing_of_tls_is_taken_from_the_environment(
         assert get(url, authority.ca_file) == b"ok"
     client.close()
     assert not (tmp_path / "keys").exists()
+
+
+def test_where_the_system_trusts_nobody_there_are_others(
+    authority: Authority, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a box without ca-certificates: then those that came with the package are trusted."""
+    nothing = ssl.DefaultVerifyPaths("", "", "", str(tmp_path / "none"), "", str(tmp_path / "none"))
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: nothing)
+    assert trusting(None, otherwise=authority.ca_file).cert_store_stats()["x509_ca"] == 1
+    with secure(good) as url, pytest.raises(ConnectFailedError, match="unable to get local issuer"):
+        HttpClient().request("GET", url)
 
 
 def test_a_proxy_with_a_login_leads_to_tls_and_to_plain_http(authority: Authority, good: Path) -> None:

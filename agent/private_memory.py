@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import logging
 import resource
+
+log = logging.getLogger(__name__)
 
 PR_SET_DUMPABLE = 4
 
@@ -17,4 +19,9 @@ def keep_memory_private() -> None:
     """
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    try:
+        import ctypes  # noqa: PLC0415 - a Python may be built without it
+
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    except (ImportError, MemoryError, OSError, AttributeError) as error:
+        log.warning("the memory of this process can't be kept from core dumps: %s", error)

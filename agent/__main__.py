@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "jobs": ("print", "jobs"),
     "credentials": ("credentials",),
     "box": ("box",),
+    "siteflow": ("siteflow",),
     "settings": ("config",),
     "device_types": ("types",),
     "completion": ("completion",),

@@ -254,12 +254,14 @@ TOP = (
         "cli/check_devices.py",
         "cli/check_paths.py",
         "cli/check_printers.py",
+        "cli/check_siteflow.py",
     ),
     (
         "cli/box.py",
         "cli/bundle.py",
         "cli/jobs.py",
         "cli/printers.py",
+        "cli/siteflow.py",
     ),
     (
         "cli/credentials.py",

@@ -17,6 +17,7 @@ from agent.cli.check_credentials import check_credentials
 from agent.cli.check_devices import check_devices
 from agent.cli.check_paths import check_broker, check_fetch, check_lan, check_printos, check_sessions
 from agent.cli.check_printers import check_jobs, check_printers
+from agent.cli.check_siteflow import check_siteflow
 from agent.cli.finding import Finding, Look
 from agent.cli.live import waiting
 from agent.cli.output import duration, progress, show_json
@@ -83,6 +84,7 @@ def _checks(config: Config) -> Checks:
     yield "broker", partial(check_broker, config)
     yield "fetch", partial(check_fetch, config)
     yield "box", partial(check_printos_box, config)
+    yield "siteflow", partial(check_siteflow, config)
     yield "lan", partial(check_lan, config)
     yield "agent", partial(_check_agent, config)
 

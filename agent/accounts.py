@@ -60,6 +60,9 @@ READ_ACCOUNT = """
     WHERE seq > :after AND (:user IS NULL OR user = :user) AND (:printer_id IS NULL OR printer_id = :printer_id)
         AND (:since IS NULL OR ended_at >= :since) AND (:until IS NULL OR ended_at < :until)
     ORDER BY seq LIMIT :limit"""
+PRINTED = """
+    SELECT printer_id, count(*) AS jobs, coalesce(sum(impressions_completed), 0) AS pages FROM account
+    WHERE state = ? GROUP BY printer_id"""
 USAGE = "SELECT jobs, bytes, pages FROM usage WHERE day = ? AND publisher = ?"
 TOO_MANY = "DELETE FROM account WHERE seq <= (SELECT max(seq) FROM account) - ?"
 NO_LIMITS = LimitsConfig()
@@ -194,6 +197,11 @@ def parse_selection(arguments: Mapping[str, Any], *, printer_id: str | None) -> 
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"no part of the account: {error}") from error
     return Selection(since=since, until=until, user=user, printer_id=printer_id, after=after)
+
+
+def read_printed(store: Store) -> dict[str, tuple[int, int]]:
+    """Give the jobs that each printer has printed for us and their pages, by its id; also from a read-only store."""
+    return {row["printer_id"]: (row["jobs"], row["pages"]) for row in store.query(PRINTED, (JobState.COMPLETED,))}
 
 
 def read_account(store: Store, selection: Selection) -> list[dict[str, Any]]:

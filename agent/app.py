@@ -66,6 +66,7 @@ def _start(parts: Parts) -> dict[str, Loop]:
     parts.registry.open()
     parts.spool.open()
     parts.box_memory.open()
+    parts.counters.open()
     parts.dispatcher.open()
     parts.credentials.open()
     parts.devices.open()
@@ -102,6 +103,7 @@ def _loops(parts: Parts) -> Iterator[Loop]:
     yield from (Loop(f"fetch-{number}", parts.fetcher.step) for number in range(FETCHERS))
     yield from (Loop(f"dispatcher-{number}", parts.dispatcher.step) for number in range(DISPATCHERS))
     yield Loop("spool", parts.spool.step)
+    yield Loop("inventory", parts.inventory.step)
     yield Loop("relay", parts.relay.step, gather_seconds=RELAY_GATHER_SECONDS)
     yield Loop("cloud", parts.cloud.step)
     yield from (Loop(f"control-{number}", parts.control.step) for number in range(CONTROLLERS))
@@ -132,7 +134,7 @@ def _stop(parts: Parts, loops: dict[str, Loop]) -> None:
         parts.control.close,
         *([parts.web.close] if parts.web is not None else []),
         parts.fetcher.close,
-        lambda: _end(loops, "intake", "commands", "control", "web", "mdns", "discovery", "status"),
+        lambda: _end(loops, "intake", "commands", "control", "web", "mdns", "discovery", "status", "inventory"),
         lambda: _end(loops, "dispatcher", "fetch", "spool", seconds=FINISH_SECONDS),
         lambda: _end(loops, "cloud"),
         parts.cloud.close,

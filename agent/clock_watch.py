@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 from agent.model import Clock
 
+EARLIEST = 1_704_067_200.0
+"""2024-01-01: a clock that is behind it has not been set since the power came."""
+
 JUMP_SECONDS = 30.0
 """More than NTP slews between two looks, less than anything that a job waits for."""
 

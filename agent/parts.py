@@ -31,6 +31,7 @@ from agent.commands import Commands, command_topics
 from agent.config import read_secret
 from agent.config_schema import Config
 from agent.control import ControlServer
+from agent.counters import Counters
 from agent.credential_commands import CredentialCommands
 from agent.credentials import CredentialStore
 from agent.destinations import CloudTarget, Destinations
@@ -49,6 +50,7 @@ from agent.health import Health
 from agent.identity import IDENTITY_CONFLICT
 from agent.inbox import Inbox
 from agent.intake import Intake, print_topics
+from agent.inventory import Inventory
 from agent.loop import beat
 from agent.made_devices import MadeDevices
 from agent.mdns import Browser
@@ -105,6 +107,7 @@ class Parts:
         self._build_lan(config)
         self._build_fetch(config)
         self._build_cloud(config)
+        self._build_inventory()
         self._build_mqtt(config)
         self._build_control(config)
         self._build_web(config)
@@ -211,6 +214,18 @@ class Parts:
             status_interval_seconds=config.printos.status_interval,
         )
 
+    def _build_inventory(self) -> None:
+        self.counters = Counters(store=self.store, now=utc_now)
+        self.inventory = Inventory(
+            store=self.store,
+            outbox=self.outbox,
+            counters=self.counters,
+            printers=self.registry.printers,
+            device_ids=lambda: {printer_id: login.device_id for printer_id, login in self.devices.logins().items()},
+            now=utc_now,
+        )
+        self.registry.on_forget = self.inventory.forget
+
     def _build_mqtt(self, config: Config) -> None:
         base = config.mqtt.base_topic
         answers = Answers(outbox=self.outbox, response_topics=config.mqtt.response_topics)
@@ -295,6 +310,7 @@ class Parts:
                 "box.folders": lambda _arguments, _document, _progress: read_folders(self.store),
                 "box.files": lambda _arguments, _document, _progress: read_files(self.store),
                 **self.box_commands,
+                **self.inventory.commands(),
             },
             folder=config.uploads_folder,
             limit_bytes=config.spool.max_job_bytes,
@@ -336,6 +352,8 @@ class Parts:
                 self.outbox.put(Note(f"printers/{printer.id}/availability", state, retain=True))
             for job in self.spool.jobs(live=not (has_forgotten and self._retain_final_jobs)):
                 self.outbox.put(Note(f"jobs/{job.id}", _payload(job.to_json()), retain=True))
+        if has_forgotten:
+            self.inventory.restate()
 
 
 def _payload(content: Mapping[str, Any]) -> bytes:

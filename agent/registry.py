@@ -41,6 +41,7 @@ class Registry:
 
     Attributes:
         on_online: called with the id of a printer that is back or has moved, after the commit; it must be quick.
+        on_forget: called with the id of a printer that is forgotten, within the transaction.
     """
 
     def __init__(self, *, store: Store, outbox: Outbox, now: Clock, printers: Sequence[PrinterConfig] = ()) -> None:
@@ -51,6 +52,7 @@ class Registry:
         self._printers: Mapping[str, Printer] = MappingProxyType({})
         self._told: Mapping[str, Printer] = MappingProxyType({})
         self.on_online: Callable[[str], None] = lambda _printer_id: None
+        self.on_forget: Callable[[str], None] = lambda _printer_id: None
 
     def open(self) -> None:
         """Load what was known, and enter the configured printers whose identity the configuration gives."""
@@ -187,6 +189,7 @@ class Registry:
             connection.execute("DELETE FROM printers WHERE id = ?", (gone,))
             self._outbox.put(Note(f"printers/{gone}", b"", retain=True))
             self._outbox.put(Note(f"printers/{gone}/availability", b"", retain=True))
+            self.on_forget(gone)
             self._printers = _without(self._printers, gone)
             self._told = _without(self._told, gone)
 

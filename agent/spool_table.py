@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from agent.clock_watch import EARLIEST
 from agent.errors import NotFoundError, RefusedError
 from agent.model import Clock, Job, JobState
 from agent.spool_documents import name_of_incoming, part_of
@@ -17,9 +18,6 @@ from agent.spool_rows import INSERT, LIST, UPDATE, Columns, job_from_row
 from agent.store import Row, Store
 
 LIST_LIMIT = 10_000
-EARLIEST = 1_704_067_200.0
-"""2024-01-01: a clock that is behind it has not been set since the power came."""
-
 FINAL = frozenset(state for state in JobState if state.is_final)
 WITHOUT_DOCUMENT = frozenset({JobState.COMPLETED, JobState.CANCELED})
 

@@ -62,6 +62,7 @@ PURE = (
         "settlement.py",
         "spool_rows.py",
         "ticket_keys.py",
+        "usage.py",
     ),
     (
         "configured.py",
@@ -91,7 +92,7 @@ PURE = (
         "drivers/ledm_message.py",
         "drivers/printer_identity.py",
     ),
-    ("drivers/printer_status.py", "printos/mapping.py"),
+    ("drivers/printer_status.py", "inventory_row.py", "printos/mapping.py"),
 )
 # One thing each of the world outside: a file, the clock, HTTP, the disk, systemd.
 OUTSIDE = (
@@ -125,6 +126,7 @@ OUTSIDE = (
 PARTS = (
     (
         "accounts.py",
+        "counters.py",
         "drivers/embedded_web.py",
         "drivers/hp_rest.py",
         "drivers/ipp_outcome.py",
@@ -213,6 +215,7 @@ SERVICES = (
         "fetch_transfer.py",
         "follower.py",
         "intake.py",
+        "inventory.py",
         "operations.py",
         "relay.py",
         "status.py",
@@ -266,6 +269,7 @@ TOP = (
     (
         "cli/credentials.py",
         "cli/doctor.py",
+        "cli/inventory.py",
         "cli/lan.py",
         "cli/service.py",
     ),

@@ -10,7 +10,7 @@ from typing import Any
 
 from agent.cli import state
 from agent.cli.arguments import moment
-from agent.cli.output import show_json
+from agent.cli.output import defused, show_json
 from agent.config import load_config
 from agent.config_schema import Config
 
@@ -18,7 +18,6 @@ COLUMNS = (
     "entry", "id", "printer", "user", "claimed_user", "name", "state", "state_reasons", "impressions_completed",
     "copies", "attempts", "document_format", "size", "received_at", "ended_at",
 )  # fmt: skip
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def add_export(actions: Any) -> None:
@@ -62,6 +61,4 @@ def _pages(config: Config, options: argparse.Namespace) -> Iterator[list[dict[st
 
 
 def _csv_cell(value: Any) -> Any:
-    """Give a cell that a spreadsheet shows and doesn't run."""
-    text = " ".join(value) if isinstance(value, list) else value
-    return f"'{text}" if isinstance(text, str) and text.startswith(FORMULA_STARTS) else text
+    return defused(" ".join(value) if isinstance(value, list) else value)

@@ -10,6 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 CELL_LIMIT = 48
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a spreadsheet may take for a formula, also in full width."""
+
 NARROWEST = 15
 """An IPv4 address still fits."""
 
@@ -74,6 +77,11 @@ def amount(size: float) -> str:
             return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1000
     raise AssertionError(size)
+
+
+def defused(value: Any) -> Any:
+    """Give the cell of a CSV file as a spreadsheet shows it and doesn't run it."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
 def _cell(value: Any, limit: int | None = CELL_LIMIT) -> str:

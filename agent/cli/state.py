@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Any
 
-from agent import accounts, box_memory, outbox, registry, spool_rows
+from agent import accounts, box_memory, counters, outbox, registry, spool_rows
 from agent.accounts import parse_selection, read_account, read_at_limit
 from agent.box_memory import read_files, read_folders
 from agent.cli import client
 from agent.config_schema import Config
 from agent.errors import NotFoundError, RefusedError
 from agent.health import status_at_rest
+from agent.inventory import list_counters, read_inventory
 from agent.model import utc_now
 from agent.outbox import Outbox
 from agent.registry import load_printers
@@ -22,19 +23,15 @@ from agent.store import Store
 SCHEMAS = {
     "accounts": accounts.SCHEMA,
     "box": box_memory.SCHEMA,
+    "counters": counters.SCHEMA,
     "outbox": outbox.SCHEMA,
     "registry": registry.SCHEMA,
     "spool": spool_rows.SCHEMA,
 }
-LISTS: Mapping[str, Callable[[Store], list[Any]]] = {
-    "printers": lambda store: [printer.to_json() for printer in load_printers(store)],
-    "box.folders": read_folders,
-    "box.files": read_files,
-}
 
 
 def read(config: Config, question: str, arguments: Mapping[str, Any] | None = None) -> Any:
-    """Give the answer to `printers`, `printers.show`, `jobs`, `jobs.show`, `account`, `status`, or one of LISTS.
+    """Give the answer to a question, one of `ANSWERS`.
 
     Raises:
         NotFoundError: there is no such printer or job, or the agent has never run with this configuration.
@@ -52,25 +49,67 @@ def read(config: Config, question: str, arguments: Mapping[str, Any] | None = No
 
 
 def _at_rest(config: Config, question: str, arguments: Mapping[str, Any]) -> Any:
-    folder = config.documents_folder
     with closing(Store.open_read_only(config.store_file, SCHEMAS)) as store:
-        match question:
-            case _ if question in LISTS:
-                return LISTS[question](store)
-            case "printers.show":
-                return _printer(store, arguments["id"])
-            case "jobs":
-                printer_id, user = _printer_id(store, arguments), arguments.get("user")
-                return [job.to_json() for job in read_jobs(store, folder=folder, printer_id=printer_id, user=user)]
-            case "jobs.show":
-                return read_job(store, arguments["id"], folder=folder, user=arguments.get("user")).to_json()
-            case "account":
-                selection = parse_selection(arguments, printer_id=_printer_id(store, arguments))
-                return read_account(store, selection)
-            case _:
-                depth = Outbox(store, now=utc_now).depth()
-                at_limit = read_at_limit(store, config.limits, config.users, utc_now())
-                return status_at_rest(config, load_printers(store), read_tally(store), depth, at_limit)
+        return ANSWERS[question](config, store, arguments)
+
+
+def _box_folders(_config: Config, store: Store, _arguments: Mapping[str, Any]) -> Any:
+    return read_folders(store)
+
+
+def _box_files(_config: Config, store: Store, _arguments: Mapping[str, Any]) -> Any:
+    return read_files(store)
+
+
+def _printers(_config: Config, store: Store, _arguments: Mapping[str, Any]) -> Any:
+    return [printer.to_json() for printer in load_printers(store)]
+
+
+def _one_printer(_config: Config, store: Store, arguments: Mapping[str, Any]) -> Any:
+    return _printer(store, arguments["id"])
+
+
+def _jobs(config: Config, store: Store, arguments: Mapping[str, Any]) -> Any:
+    printer_id, user = _printer_id(store, arguments), arguments.get("user")
+    jobs = read_jobs(store, folder=config.documents_folder, printer_id=printer_id, user=user)
+    return [job.to_json() for job in jobs]
+
+
+def _one_job(config: Config, store: Store, arguments: Mapping[str, Any]) -> Any:
+    return read_job(store, arguments["id"], folder=config.documents_folder, user=arguments.get("user")).to_json()
+
+
+def _account(_config: Config, store: Store, arguments: Mapping[str, Any]) -> Any:
+    return read_account(store, parse_selection(arguments, printer_id=_printer_id(store, arguments)))
+
+
+def _inventory(_config: Config, store: Store, _arguments: Mapping[str, Any]) -> Any:
+    return read_inventory(store, load_printers(store), {}, utc_now())
+
+
+def _counters(_config: Config, store: Store, arguments: Mapping[str, Any]) -> Any:
+    return list_counters(store, load_printers(store), arguments)
+
+
+def _status(config: Config, store: Store, _arguments: Mapping[str, Any]) -> Any:
+    depth = Outbox(store, now=utc_now).depth()
+    at_limit = read_at_limit(store, config.limits, config.users, utc_now())
+    return status_at_rest(config, load_printers(store), read_tally(store), depth, at_limit)
+
+
+ANSWERS: Mapping[str, Callable[[Config, Store, Mapping[str, Any]], Any]] = {
+    "account": _account,
+    "box.files": _box_files,
+    "box.folders": _box_folders,
+    "counters": _counters,
+    "inventory": _inventory,
+    "jobs": _jobs,
+    "jobs.show": _one_job,
+    "printers": _printers,
+    "printers.show": _one_printer,
+    "status": _status,
+}
+"""What can be read of an agent that doesn't run."""
 
 
 def _printer_id(store: Store, arguments: Mapping[str, Any]) -> str | None:

@@ -22,6 +22,7 @@ DEFAULT_CONFIG = Path("/etc/printos-agent/agent.toml")
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "service": ("run", "status", "activate"),
     "printers": ("printers",),
+    "beat": ("beat",),
     "inventory": ("inventory",),
     "lan": ("discover", "probe"),
     "jobs": ("print", "jobs"),

@@ -67,6 +67,7 @@ def _start(parts: Parts) -> dict[str, Loop]:
     parts.spool.open()
     parts.box_memory.open()
     parts.counters.open()
+    parts.beat.open()
     parts.dispatcher.open()
     parts.credentials.open()
     parts.devices.open()
@@ -104,6 +105,7 @@ def _loops(parts: Parts) -> Iterator[Loop]:
     yield from (Loop(f"dispatcher-{number}", parts.dispatcher.step) for number in range(DISPATCHERS))
     yield Loop("spool", parts.spool.step)
     yield Loop("inventory", parts.inventory.step)
+    yield Loop("beat", parts.beat.step)
     yield Loop("relay", parts.relay.step, gather_seconds=RELAY_GATHER_SECONDS)
     yield Loop("cloud", parts.cloud.step)
     yield from (Loop(f"control-{number}", parts.control.step) for number in range(CONTROLLERS))
@@ -134,7 +136,7 @@ def _stop(parts: Parts, loops: dict[str, Loop]) -> None:
         parts.control.close,
         *([parts.web.close] if parts.web is not None else []),
         parts.fetcher.close,
-        lambda: _end(loops, "intake", "commands", "control", "web", "mdns", "discovery", "status", "inventory"),
+        lambda: _end(loops, "intake", "commands", "control", "web", "mdns", "discovery", "status", "inventory", "beat"),
         lambda: _end(loops, "dispatcher", "fetch", "spool", seconds=FINISH_SECONDS),
         lambda: _end(loops, "cloud"),
         parts.cloud.close,

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from agent.box_memory import BoxMemory
 from agent.config import read_order_file, read_printer_credentials, read_secret, read_secrets
-from agent.config_schema import BoxConfig, PrinterConfig, PrintosConfig, SiteflowConfig, SnmpConfig
+from agent.config_schema import BeatConfig, BoxConfig, PrinterConfig, PrintosConfig, SiteflowConfig, SnmpConfig
 from agent.drivers.snmp import SnmpClient
 from agent.drivers.snmp_v3 import SnmpV3Client
 from agent.errors import ConfigError
@@ -20,6 +20,7 @@ from agent.printos.box_target import BoxTarget
 from agent.printos.openapi import OpenApi
 from agent.printos.platform import Platform
 from agent.printos.presigned import PresignedPut
+from agent.printos.print_beat import PrintBeat
 from agent.printos.session import SessionRules
 from agent.printos.signed_exchange import SignedExchange
 from agent.printos.signing import ApiKey, sign_printos, sign_siteflow
@@ -147,6 +148,33 @@ def build_siteflow_target(config: SiteflowConfig, http: HttpClient) -> SiteFlowT
         put=PresignedPut(http=http, service_url=config.base_url),
         config=config,
         template=read_order_file(config.order_file) if config.order_file else {},
+    )
+
+
+def build_print_beat(config: BeatConfig, http: HttpClient) -> PrintBeat:
+    """Build the client of Print Beat, of those halves that there are keys for.
+
+    Raises:
+        ConfigError: a secret can't be read.
+    """
+
+    def exchange(key: str, secret_file: Path | None) -> SignedExchange | None:
+        if not key or secret_file is None:
+            return None
+        return SignedExchange(
+            service="Print Beat",
+            http=http,
+            base_url=config.base_url,
+            key=ApiKey(key, read_secret(secret_file)),
+            sign=sign_printos,
+            now=utc_now,
+        )
+
+    return PrintBeat(
+        data=exchange(config.key, config.secret_file),
+        jobs=exchange(config.jobs_key, config.jobs_secret_file),
+        devices_as=config.devices_as,
+        unit_system=config.unit_system,
     )
 
 

@@ -46,6 +46,10 @@ NEEDS: tuple[tuple[str, str, str | None, str], ...] = (
     ("siteflow", "key", None, "secret_file"),
     ("box", "key", None, "secret_file"),
     ("siteflow", "postback_token_file", None, "key"),
+    ("beat", "key", None, "secret_file"),
+    ("beat", "secret_file", None, "key"),
+    ("beat", "jobs_key", None, "jobs_secret_file"),
+    ("beat", "jobs_secret_file", None, "jobs_key"),
 )
 """Section, key, its value (None for any) and what must be set beside it: without that the key would have no effect."""
 

@@ -147,6 +147,31 @@ class BoxConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BeatConfig:
+    """HP Print Beat: the presses' print attempts and state, from HP's cloud to MQTT. Off without a key."""
+
+    key: str = _key("", "key of the role *Print Beat data access*: how the presses are")
+    secret_file: Path | None = _key(None, "file with its secret")
+    jobs_key: str = _key("", "key of the role *Jobs Enquiries*: print attempts")
+    jobs_secret_file: Path | None = _key(None, "file with its secret")
+    base_url: str = _key("https://printos.api.hp.com/printbeat", "where Print Beat is", pattern=r"https?://\S+")
+    devices: tuple[str, ...] = _key(
+        (),
+        "serial numbers of the presses, 100 at the most",
+        pattern=r"[A-Za-z0-9._-]{1,64}",
+        default_text="those of the approved printers",
+    )
+    devices_as: Literal["repeated", "joined"] = _key(
+        "repeated", "how several presses stand in a query: `devices=A&devices=B`, or `devices=A,B`"
+    )
+    interval: int = _key(300, "seconds between two polls", low=60, high=DAY)
+    begin: Literal["now", "beginning"] = _key(
+        "now", "which attempts are told at the first start: those to come, or all"
+    )
+    unit_system: Literal["Metric", "Imperial"] = _key("Metric", "the units of what is told")
+
+
+@dataclass(frozen=True, slots=True)
 class SpoolConfig:
     """Jobs on the disk."""
 
@@ -292,6 +317,7 @@ class Config:
     mqtt: MqttConfig = MqttConfig()
     printos: PrintosConfig = PrintosConfig()
     box: BoxConfig = BoxConfig()
+    beat: BeatConfig = BeatConfig()
     spool: SpoolConfig = SpoolConfig()
     fetch: FetchConfig = FetchConfig()
     limits: LimitsConfig = LimitsConfig()
@@ -349,6 +375,7 @@ SECTIONS: dict[str, type] = {
     "mqtt": MqttConfig,
     "printos": PrintosConfig,
     "box": BoxConfig,
+    "beat": BeatConfig,
     "spool": SpoolConfig,
     "fetch": FetchConfig,
     "limits": LimitsConfig,

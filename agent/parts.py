@@ -17,10 +17,12 @@ from typing import Any
 
 from agent.accounts import Accounts
 from agent.answers import Answers
+from agent.beat import Beat, approved_serials
 from agent.box_memory import BoxMemory, read_files, read_folders
 from agent.clients import (
     PrinterClients,
     build_box_target,
+    build_print_beat,
     build_printos,
     build_siteflow_target,
     printos_http,
@@ -108,6 +110,7 @@ class Parts:
         self._build_fetch(config)
         self._build_cloud(config)
         self._build_inventory()
+        self._build_beat(config)
         self._build_mqtt(config)
         self._build_control(config)
         self._build_web(config)
@@ -226,6 +229,16 @@ class Parts:
         )
         self.registry.on_forget = self.inventory.forget
 
+    def _build_beat(self, config: Config) -> None:
+        self.beat = Beat(
+            print_beat=build_print_beat(config.beat, printos_http(config.printos)),
+            devices=lambda: config.beat.devices or approved_serials(self.registry.printers()),
+            store=self.store,
+            outbox=self.outbox,
+            interval_seconds=config.beat.interval,
+            begin=config.beat.begin,
+        )
+
     def _build_mqtt(self, config: Config) -> None:
         base = config.mqtt.base_topic
         answers = Answers(outbox=self.outbox, response_topics=config.mqtt.response_topics)
@@ -260,7 +273,7 @@ class Parts:
             registry=self.registry,
             tickets=self.tickets,
             commands=self.control_session,
-            printos=self.cloud.health,
+            printos=lambda: {**self.cloud.health(), "beat": self.beat.health()},
             destinations=self.destinations.names(),
         )
         self.operations = Operations(
@@ -354,6 +367,7 @@ class Parts:
                 self.outbox.put(Note(f"jobs/{job.id}", _payload(job.to_json()), retain=True))
         if has_forgotten:
             self.inventory.restate()
+            self.beat.restate()
 
 
 def _payload(content: Mapping[str, Any]) -> bytes:

@@ -194,6 +194,7 @@ PARTS = (
         "health.py",
         "printos/openapi.py",
         "printos/platform.py",
+        "printos/print_beat.py",
     ),
     ("clients.py",),
 )
@@ -207,6 +208,7 @@ SERVICES = (
     ("destinations.py",),
     (
         "activation.py",
+        "beat.py",
         "commands.py",
         "control.py",
         "credential_commands.py",
@@ -251,9 +253,10 @@ TOP = (
     ),
     (
         "cli/account.py",
-        "cli/check_credentials.py",
+        "cli/check_beat.py",
         "cli/check_box.py",
         "cli/check_clouds.py",
+        "cli/check_credentials.py",
         "cli/check_devices.py",
         "cli/check_paths.py",
         "cli/check_printers.py",
@@ -267,6 +270,7 @@ TOP = (
         "cli/siteflow.py",
     ),
     (
+        "cli/beat.py",
         "cli/credentials.py",
         "cli/doctor.py",
         "cli/inventory.py",

@@ -11,6 +11,7 @@ from typing import Any
 from agent import __version__
 from agent.cli import client
 from agent.cli.bundle import write_bundle
+from agent.cli.check_beat import check_beat
 from agent.cli.check_box import check_clock, check_disk, check_service, check_state
 from agent.cli.check_clouds import check_printos_box
 from agent.cli.check_credentials import check_credentials
@@ -82,6 +83,7 @@ def _checks(config: Config) -> Checks:
     yield "clock", partial(check_clock, config)
     yield "service", check_service
     yield "broker", partial(check_broker, config)
+    yield "Print Beat", partial(check_beat, config)
     yield "fetch", partial(check_fetch, config)
     yield "box", partial(check_printos_box, config)
     yield "siteflow", partial(check_siteflow, config)

@@ -41,6 +41,8 @@ def _add_printos(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--postback-url", metavar="URL", help="where Site Flow tells of its orders")
     parser.add_argument("--postback-token-file", type=Path, metavar="F", help="file with the token that goes with it")
+    parser.add_argument("--jobs-api-key", metavar="K", help="another key, which alone reads Print Beat's attempts")
+    parser.add_argument("--jobs-api-secret-file", type=Path, metavar="F")
     parser.add_argument("--session-seconds", type=positive_seconds, default=1800.0, metavar="S")
     parser.add_argument(
         "--status-seconds", type=positive_seconds, metavar="S", help="answer 429 to an unchanged status before that"
@@ -96,6 +98,8 @@ def simulate_printos(options: argparse.Namespace) -> int:
         admin_password=read_secret(options.admin_password_file),
         api_key=options.api_key,
         api_secret=read_secret(options.api_secret_file) if options.api_secret_file else None,
+        jobs_api_key=options.jobs_api_key,
+        jobs_api_secret=read_secret(options.jobs_api_secret_file) if options.jobs_api_secret_file else None,
         session_seconds=options.session_seconds,
         status_seconds=options.status_seconds or 0.0,
         open=options.open,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
@@ -27,7 +27,10 @@ SKEW_SECONDS = 60.0
 TOLERABLE_SKEW_SECONDS = 300.0
 """Dates are signed: beyond this a refusal may be of the date alone. What HP tolerates is nowhere told."""
 DOUBTS_THE_DATE = frozenset({400, 401, 403})
-NO_QUERY: Mapping[str, str] = MappingProxyType({})
+Query = Mapping[str, str | Sequence[str]]
+"""Names with their values; several of one name stand there one after another."""
+
+NO_QUERY: Query = MappingProxyType({})
 
 
 class SignedExchange:
@@ -55,7 +58,7 @@ class SignedExchange:
         method: str,
         path: str,
         *,
-        query: Mapping[str, str] = NO_QUERY,
+        query: Query = NO_QUERY,
         body: Any = None,
         timeout_seconds: float | None = None,
     ) -> Answer:
@@ -78,7 +81,7 @@ class SignedExchange:
         try:
             return self._http.request(
                 method,
-                f"{self._base_url}{path}{f'?{urlencode(query)}' if query else ''}",
+                f"{self._base_url}{path}{f'?{urlencode(query, doseq=True)}' if query else ''}",
                 headers=headers,
                 body=None if body is None else json.dumps(body).encode(),
                 limit_bytes=ANSWER_LIMIT_BYTES,
@@ -92,7 +95,7 @@ class SignedExchange:
         method: str,
         path: str,
         *,
-        query: Mapping[str, str] = NO_QUERY,
+        query: Query = NO_QUERY,
         body: Any = None,
         timeout_seconds: float | None = None,
     ) -> Any:

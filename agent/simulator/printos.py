@@ -14,7 +14,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from agent.errors import InputError
 from agent.model import Clock
 from agent.simulator.box import BoxSide
 from agent.simulator.box_shelf import BoxShelf
+from agent.simulator.print_beat import DATA, JOBS, PrintBeatSide
 from agent.simulator.printos_cloud import PretendCloud
 from agent.simulator.printos_dialects import Controls, OpenApiSide, PlatformSide
 from agent.simulator.printos_faults import Fault, Faults
@@ -48,6 +49,8 @@ class PrintOSOptions:
         port: the port, 0 for any.
         api_key: the key of the services that sign their requests.
         api_secret: its secret.
+        jobs_api_key: the key that reads the attempts of Print Beat; empty for the other one.
+        jobs_api_secret: its secret.
         session_seconds: how long a session lives.
         status_seconds: how soon an unchanged status is refused with 429; 0 for never.
         open: the OpenAPI side demands no tokens and gives no credentials.
@@ -67,6 +70,8 @@ class PrintOSOptions:
     port: int = 0
     api_key: str | None = None
     api_secret: str | None = field(default=None, repr=False)
+    jobs_api_key: str | None = None
+    jobs_api_secret: str | None = field(default=None, repr=False)
     session_seconds: float = 1800.0
     status_seconds: float = 0.0
     open: bool = False
@@ -113,6 +118,7 @@ class PrintOSSimulator:
             now=now,
         )
         self.siteflow = SiteFlowSide(book, self.signatures)
+        self.beat = self._print_beat(secrets)
         self._cloud: PretendCloud | None = None
         self._server: SiteServer | None = None
         self._thread: threading.Thread | None = None
@@ -155,6 +161,7 @@ class PrintOSSimulator:
             *self.uploads.routes(),
             *self.box.routes(),
             *self.siteflow.routes(),
+            *self.beat.routes(),
         ]
         self._cloud = cloud
         try:
@@ -185,7 +192,19 @@ class PrintOSSimulator:
 
     def report(self) -> dict[str, Any]:
         """Tell what has happened; no secret is in it."""
-        return {**self.cloud.report(), "box": self.box.report(), "siteflow": self.siteflow.report()}
+        services = {"box": self.box.report(), "siteflow": self.siteflow.report(), "printbeat": self.beat.report()}
+        return {**self.cloud.report(), **services}
+
+    def _print_beat(self, secrets: Mapping[str, str]) -> PrintBeatSide:
+        """Build Print Beat: the one key has both of its roles, unless there is another for attempts."""
+        jobs_key, jobs_secret = self._options.jobs_api_key, self._options.jobs_api_secret
+        if jobs_key and jobs_secret:
+            roles = {**{key: frozenset({DATA}) for key in secrets}, jobs_key: frozenset({JOBS})}
+            secrets = {**secrets, jobs_key: jobs_secret}
+        else:
+            roles = {key: frozenset({DATA, JOBS}) for key in secrets}
+        signatures = Signatures(secrets, now=self.now)
+        return PrintBeatSide(signatures, roles=roles, monotonic=self._monotonic, now=self.now)
 
     def outage(self, path: str) -> str | None:
         """Say how it is out of order; what steers it always works."""

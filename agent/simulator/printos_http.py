@@ -41,7 +41,8 @@ class Sink(Protocol):
 class Call:
     """One request. `match` is what its route's pattern found in the path, percent-decoded.
 
-    `body` is empty where the route has a sink, which is `sink` then.
+    `query` has the last value of each name, `pairs` have all. `body` is empty where the route has a sink, which is then
+    `sink`.
     """
 
     method: str
@@ -51,6 +52,11 @@ class Call:
     body: bytes
     match: Mapping[str, str] = field(default_factory=dict)
     sink: Any = None
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    def values(self, name: str) -> list[str]:
+        """Give all values that the query has of a name."""
+        return [value for key, value in self.pairs if key == name]
 
     def content(self) -> dict[str, Any]:
         """Give the JSON object of the body.

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from agent.simulator.printos_http import Call, RefusalError, Reply, Route, Sink, sms_error
 
@@ -254,11 +254,12 @@ class SiteHandler(BaseHTTPRequestHandler):
 
     def _call(self, path: str, route: Route, match: Mapping[str, str]) -> Call:
         """Read a call with its body."""
-        query = {name: values[-1] for name, values in parse_qs(urlsplit(self.path).query).items()}
+        pairs = tuple(parse_qsl(urlsplit(self.path).query))
+        query = dict(pairs)
         headers: Any = self.headers  # a Message is a mapping in all but name
         if route.sink is None:
-            return Call(self.command, path, query, headers, self._body(), match)
-        call = Call(self.command, path, query, headers, b"", match)
+            return Call(self.command, path, query, headers, self._body(), match, pairs=pairs)
+        call = Call(self.command, path, query, headers, b"", match, pairs=pairs)
         try:
             sink = route.sink(call)
         except RefusalError:

@@ -1,0 +1,254 @@
+"""Print Beat down: what HP's cloud tells of presses and their jobs, to MQTT.
+
+Attempts are told once, in the order of their markers: the marker moves in the transaction that puts them into the
+outbox. Print Beat takes about two requests a minute, so that a step makes at most one.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from agent.errors import CloudRefusedError, CloudUnreachableError
+from agent.loop import backoff
+from agent.model import Printer
+from agent.outbox import Note, Outbox
+from agent.store import Store
+
+log = logging.getLogger(__name__)
+
+SCHEMA = ("CREATE TABLE beat_marker (id INTEGER PRIMARY KEY CHECK (id = 1), marker INTEGER NOT NULL)",)
+REQUEST_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 60.0
+FAILURE_PAUSE_SECONDS = 60.0
+REFUSED_PAUSE_SECONDS = 3600.0
+PAGE_ATTEMPTS = 100
+DEVICES_LIMIT = 100
+UNSENT_LIMIT = 5000
+"""Of the 10,000 that the outbox keeps; attempts that are not fetched yet are safe in the cloud."""
+
+LEVEL_LIMIT = 64
+
+
+class Attempt(Protocol):
+    """One attempt to print a job."""
+
+    @property
+    def marker(self) -> int:
+        """Rises from attempt to attempt."""
+
+    @property
+    def serial(self) -> str:
+        """The press."""
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What is told."""
+
+
+class Press(Protocol):
+    """How one press is."""
+
+    @property
+    def serial(self) -> str | None:
+        """Its serial number, where that is told."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What is told."""
+
+
+class RealTime(Protocol):
+    """How presses are."""
+
+    @property
+    def presses(self) -> Sequence[Press]:
+        """They all."""
+
+
+class PrintBeat(Protocol):
+    """What asks Print Beat: `agent.printos.print_beat.PrintBeat`."""
+
+    @property
+    def tells_jobs(self) -> bool:
+        """Whether it has a key for attempts."""
+
+    @property
+    def tells_presses(self) -> bool:
+        """Whether it has a key for the state of presses."""
+
+    def attempts(self, devices: Sequence[str], *, after: int) -> Sequence[Attempt]:
+        """Read a page of the attempts after a marker; CloudError where that fails."""
+
+    def newest(self, devices: Sequence[str]) -> Sequence[Attempt]:
+        """Read the newest page; CloudError where that fails."""
+
+    def presses(self, devices: Sequence[str]) -> RealTime:
+        """Read how presses are; CloudError where that fails."""
+
+
+@dataclass(slots=True)
+class _Half:
+    """One of the two things that are asked: how, and when next."""
+
+    name: str
+    ask: Callable[[Sequence[str]], float]
+    due_at: float = 0.0
+    failures: int = 0
+    problem: str = ""
+
+
+class Beat:
+    """The service.
+
+    Args:
+        print_beat: asks.
+        devices: gives the serial numbers of the presses to ask about.
+        store: where the markers are.
+        outbox: takes what is told.
+        interval_seconds: between two polls of each half.
+        begin: where the attempts begin at the first start: those to come, or all that Print Beat has.
+        monotonic: seconds that only rise.
+    """
+
+    def __init__(
+        self,
+        *,
+        print_beat: PrintBeat,
+        devices: Callable[[], Sequence[str]],
+        store: Store,
+        outbox: Outbox,
+        interval_seconds: float,
+        begin: Literal["now", "beginning"],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._print_beat = print_beat
+        self._devices = devices
+        self._store = store
+        self._outbox = outbox
+        self._interval_seconds = interval_seconds
+        self._begin = begin
+        self._monotonic = monotonic
+        self._free_at = 0.0
+        self._told: dict[str, bytes] = {}
+        self._halves = [
+            *([_Half("jobs", self._tell_attempts)] if print_beat.tells_jobs else []),
+            *([_Half("presses", self._tell_presses)] if print_beat.tells_presses else []),
+        ]
+
+    def open(self) -> None:
+        """Make the table where it isn't there yet."""
+        self._store.migrate("beat", SCHEMA)
+
+    def step(self) -> float:
+        """Ask what is due, once; gives the seconds until the next."""
+        devices = tuple(sorted(set(self._devices())))[:DEVICES_LIMIT]
+        if not self._halves or not devices:
+            return LONGEST_PAUSE_SECONDS
+        half = min(self._halves, key=lambda it: it.due_at)
+        present = self._monotonic()
+        wait = max(half.due_at, self._free_at) - present
+        if wait > 0:
+            return min(wait, LONGEST_PAUSE_SECONDS)
+        self._free_at = present + REQUEST_SECONDS
+        half.due_at = present + self._asked(half, devices)
+        return min(REQUEST_SECONDS, LONGEST_PAUSE_SECONDS)
+
+    def restate(self) -> None:
+        """Tell how the presses are again, to a broker that has forgotten it."""
+        for topic, payload in list(self._told.items()):
+            self._outbox.put(Note(topic, payload, retain=True))
+
+    def health(self) -> dict[str, str]:
+        """Say how each half stands: `ok`, or what is wrong."""
+        return {half.name: half.problem or "ok" for half in self._halves}
+
+    def _asked(self, half: _Half, devices: Sequence[str]) -> float:
+        """Ask one half and give the seconds until it is due again."""
+        try:
+            pause = half.ask(devices)
+        except CloudUnreachableError as error:
+            half.failures += 1
+            pause = backoff(half.failures, base=FAILURE_PAUSE_SECONDS, ceiling=REFUSED_PAUSE_SECONDS)
+            if error.retry_after_seconds is not None:
+                pause = max(pause, error.retry_after_seconds)
+                self._free_at = max(self._free_at, self._monotonic() + error.retry_after_seconds)
+            self._note_problem(half, str(error))
+        except CloudRefusedError as error:
+            pause = REFUSED_PAUSE_SECONDS
+            self._note_problem(half, str(error))
+        else:
+            if half.problem:
+                log.info("Print Beat tells its %s again", half.name)
+            half.failures, half.problem = 0, ""
+        return pause
+
+    def _note_problem(self, half: _Half, problem: str) -> None:
+        if not half.problem:
+            log.warning("Print Beat does not tell its %s: %s; it is asked again", half.name, problem)
+        half.problem = problem
+
+    def _tell_attempts(self, devices: Sequence[str]) -> float:
+        """Tell the next page of attempts; where that was full, the next is due at once."""
+        if self._outbox.depth() > UNSENT_LIMIT:
+            return self._interval_seconds
+        marker = self._marker()
+        if marker is None:
+            newest = self._print_beat.newest(devices)
+            self._save_marker(max((attempt.marker for attempt in newest), default=0))
+            return self._interval_seconds
+        page = self._print_beat.attempts(devices, after=marker)
+        fresh = sorted((it for it in page if it.marker > marker), key=lambda it: it.marker)
+        if not fresh:
+            return self._interval_seconds
+        with self._store.transaction():
+            for attempt in fresh:
+                self._outbox.put(Note(f"beat/jobs/{_level(attempt.serial)}", _payload(attempt.facts)))
+            self._save_marker(fresh[-1].marker)
+        return 0.0 if len(page) >= PAGE_ATTEMPTS else self._interval_seconds
+
+    def _tell_presses(self, devices: Sequence[str]) -> float:
+        """Tell the presses that have changed, and clear those that are gone."""
+        now = {
+            f"beat/presses/{_level(press.serial or press.name)}": _payload(press.facts)
+            for press in self._print_beat.presses(devices).presses
+        }
+        with self._store.lazy_transaction():
+            for topic in (*now, *(self._told.keys() - now.keys())):
+                if self._told.get(topic) != now.get(topic):
+                    self._outbox.put(Note(topic, now.get(topic, b""), retain=True))
+        self._told = now
+        return self._interval_seconds
+
+    def _marker(self) -> int | None:
+        """Give the marker up to which attempts are told, of whichever presses; None before the first."""
+        rows = self._store.query("SELECT marker FROM beat_marker")
+        if rows:
+            return int(rows[0]["marker"])
+        return 0 if self._begin == "beginning" else None
+
+    def _save_marker(self, marker: int) -> None:
+        self._store.write("INSERT OR REPLACE INTO beat_marker VALUES (1, ?)", (marker,))
+
+
+def approved_serials(printers: Iterable[Printer]) -> tuple[str, ...]:
+    """Give the serial numbers of the printers that are approved for PrintOS."""
+    return tuple(it.identity.serial for it in printers if it.approved and it.identity.serial)
+
+
+def _level(text: str) -> str:
+    """Make a level of a topic out of a serial number or a name, which may be anything."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", text)[:LEVEL_LIMIT] or "unknown"
+
+
+def _payload(facts: Mapping[str, Any]) -> bytes:
+    return json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from agent.cli import client
 from agent.config import load_config
+from agent.http import HttpClient
 from agent.simulator.printos import PrintOSOptions, PrintOSSimulator
 from agent.simulator.printos_faults import Fault
+from tests.mosquitto import free_port
 from tests.running_agent import RunningAgent
 from tests.secret_search import files_below, first, found, process
 from tests.secret_site import Secrets
@@ -17,45 +22,65 @@ from tests.siteflow_parts import CARD, KEY, TEMPLATE
 PRESIGNED = ("AWSAccessKeyId", "X-Amz-Signature", "Signature=")
 
 
-def order(agent: RunningAgent, folder: Path, job_id: str) -> None:
-    """Have a document ordered."""
-    (folder / "card.pdf").write_bytes(CARD)
-    ticket = {"id": job_id, "destination": "siteflow", "document_format": "application/pdf"}
-    client.ask(load_config(agent.config), "print", {"ticket": ticket}, document=folder / "card.pdf")
+def sections(simulator: PrintOSSimulator, folder: Path, port: int) -> dict[str, Any]:
+    """Give the sections of agent.toml for both services and for postbacks."""
+    given = folder / "given"
+    key = {"key": KEY, "secret_file": given / "secret"}
+    return {
+        "agent": {"id": "site-7", "state_dir": folder / "agent" / "state", "log_level": "debug"},
+        "siteflow": {
+            **key, "base_url": f"{simulator.url}/siteflow", "order_file": given / "order.json", "poll_interval": 1,
+            "postback_token_file": given / "token",
+        },
+        "box": {**key, "base_url": f"{simulator.url}/box", "folder": "Jobs", "sender": "a@b.example", "recipient": "c"},
+        "web": {"listen": f"127.0.0.1:{port}"},
+    }  # fmt: skip
 
 
-def test_no_secret_of_site_flow_is_in_anything_that_it_wrote(tmp_path: Path) -> None:
-    """A wrong secret, then the right one; an upload that is refused, one that breaks, and orders that are taken."""
-    secrets = Secrets()
+def send(agent: RunningAgent, destination: str, job_id: str, document: Path) -> None:
+    """Have a document sent to a service."""
+    ticket = {"id": job_id, "destination": destination, "document_format": "application/pdf"}
+    client.ask(load_config(agent.config), "print", {"ticket": ticket}, document=document)
+
+
+def post_back(port: int, token: str) -> int:
+    """Tell of an order as Site Flow does, with the token in the query and in the body; gives the status."""
+    body = json.dumps({"sourceOrderId": "order", "status": "printed", "token": token}).encode()
+    http = HttpClient()
+    status = http.request("POST", f"http://127.0.0.1:{port}/siteflow/postback?token={token}", body=body).status
+    http.close()
+    return status
+
+
+@pytest.mark.parametrize("destination", ["siteflow", "box"])
+def test_no_secret_of_a_signed_service_is_in_anything_that_it_wrote(tmp_path: Path, destination: str) -> None:
+    """A wrong secret, then the right one; uploads that are refused and broken off, a crash, good and bad postbacks."""
+    secrets, port = Secrets(), free_port()
     given = tmp_path / "given"
     given.mkdir()
     (given / "order.json").write_text(json.dumps(TEMPLATE))
+    (given / "card.pdf").write_bytes(CARD)
+    (given / "token").write_text(secrets.plain("postback token"))
     (given / "secret").write_text(secrets["wrong secret"])
     simulator = PrintOSSimulator(PrintOSOptions("a", "b", api_key=KEY, api_secret=secrets["secret"]))
     simulator.start()
-    agent = RunningAgent(
-        tmp_path / "agent",
-        agent={"id": "site-7", "state_dir": tmp_path / "agent" / "state", "log_level": "debug"},
-        siteflow={
-            "base_url": f"{simulator.url}/siteflow", "key": KEY, "secret_file": given / "secret",
-            "order_file": given / "order.json", "completed_at": "accepted", "poll_interval": 1,
-        },
-    )  # fmt: skip
+    agent = RunningAgent(tmp_path / "agent", printers=(), **sections(simulator, tmp_path, port))
     with agent:
-        order(agent, given, "refused")
+        send(agent, destination, "refused", given / "card.pdf")
         agent.until("a refusal", lambda: agent.ask("jobs.show", id="refused")["message"])
     (given / "secret").write_text(secrets["secret"])
     faults = [Fault("PUT", "/s3/.*", status=403), Fault("PUT", "/s3/.*", when="middle")]
     for fault in faults:
         simulator.faults.add(fault)
     with agent:
-        order(agent, given, secrets.plain("planted"))
+        send(agent, destination, secrets.plain("planted"), given / "card.pdf")
         agent.until("the faults", lambda: all(fault.met.is_set() for fault in faults))
+        assert (post_back(port, secrets.plain("wrong token")), post_back(port, secrets["postback token"])) == (401, 204)
         said = [agent.run("-v", *command.split()) for command in ("status", "jobs", "config show")]
         seen = process(agent.pid)
         agent.kill()
         agent.start()
-        agent.until("an order", lambda: simulator.siteflow.report()["orders"])
+        agent.until("its end", lambda: agent.ask("jobs.show", id=secrets["planted"])["device_job_id"])
     simulator.stop()
     (tmp_path / "agent" / "agent.toml").unlink()
     told = {f"{done.args}": f"{done.stdout}{done.stderr}".encode() for done in said}

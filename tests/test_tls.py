@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,8 @@ from agent.errors import AnswerLostError, ConfigError, ConnectFailedError
 from agent.http import HttpClient
 from agent.tls import trusting
 from tests.authority import Authority, fingerprint, over_tls, served
-from tests.scripted_server import OK, answering
+from tests.scripted_server import OK, answering, read_head, swallow
+from tests.test_upload import upload
 from tests.web_proxy import web_proxy
 
 HOST = "printos.example"
@@ -184,6 +186,22 @@ def test_a_proxy_with_a_login_leads_to_tls_and_to_plain_http(authority: Authorit
             assert get(f"https://{HOST}/a", authority.ca_file, **through) == b"ok"
             assert get(f"http://{HOST}/a", authority.ca_file, **through) == b"ok"
     assert [line.rpartition(" ")[0] for line in proxy.asked] == [f"CONNECT {HOST}:443", f"GET http://{HOST}/a"]
+
+
+def test_a_document_goes_through_a_proxy_and_tls(authority: Authority, good: Path) -> None:
+    """Whole, and its end is told."""
+    size, told = 3_000_000, list[str]()
+
+    def take(sock: socket.socket) -> None:
+        read_head(sock)
+        swallow(sock, size)
+        sock.sendall(OK)
+
+    with served(take) as plain, over_tls(good, plain) as port, web_proxy({f"{HOST}:443": port}) as (_, url):
+        client = HttpClient(verify=authority.ca_file, proxy=url)
+        assert client.request("PUT", f"https://{HOST}/card", body=upload(bytes(size), told)).body == b"ok"
+        client.close()
+    assert (told[0], "end" in told) == ("start", True)
 
 
 @pytest.mark.parametrize("scheme", ["https", "http"])

@@ -21,7 +21,8 @@ COLUMNS = (
     "impressions_completed", "media_sheets_completed", "counted_since", "pages_counted", "pages_30_days",
     "pages_per_day", "counter_resets", "black_percent", "cyan_percent", "magenta_percent", "yellow_percent",
     "black_days_left", "cyan_days_left", "magenta_days_left", "yellow_days_left", "supplies", "trays", "approved",
-    "printos", "printos_device_id", "jobs_completed", "jobs_impressions",
+    "printos", "printos_device_id", "jobs_completed", "jobs_impressions", "color_impressions", "monochrome_impressions",
+    "duplex_sheets",
 )  # fmt: skip
 UNUSED = Usage()
 
@@ -60,6 +61,9 @@ def inventory_row(printer: Printer, usage: Usage, printed: Printed, device_id: s
         "document_formats": told["document_formats"],
         "impressions_completed": told["impressions_completed"],
         "media_sheets_completed": told["media_sheets_completed"],
+        "color_impressions": printer.status.color_impressions,
+        "monochrome_impressions": printer.status.monochrome_impressions,
+        "duplex_sheets": printer.status.duplex_sheets,
         "counted_since": timestamp(usage.since),
         "pages_counted": usage.pages,
         "pages_30_days": usage.pages_30_days,

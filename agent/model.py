@@ -169,7 +169,8 @@ class PrinterStatus:
     """What a printer said of itself at one moment; `state_reasons` is empty where it has none, never `none`.
 
     `state_message` is what its panel shows, in its own words and language. `queued_job_count` is how many jobs, of
-    anybody, it has that have not ended.
+    anybody, it has that have not ended. `color_impressions`, `monochrome_impressions` and `duplex_sheets` are parts of
+    what it has printed in all.
     `sources` names for each field that was told the driver that told it, where several were asked.
     """
 
@@ -183,6 +184,9 @@ class PrinterStatus:
     trays: tuple[Tray, ...] = ()
     sources: tuple[tuple[str, str], ...] = ()
     queued_job_count: int | None = None
+    color_impressions: int | None = None
+    monochrome_impressions: int | None = None
+    duplex_sheets: int | None = None
 
     @property
     def is_asleep(self) -> bool:

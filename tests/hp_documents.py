@@ -52,6 +52,7 @@ xmlns:ccdyn="{SCHEMAS}/ledm/consumableconfigdyn/2007/11/19"><ccdyn:ProductConsum
 xmlns:pudyn="{SCHEMAS}/ledm/productusagedyn/2007/12/11"><pudyn:PrinterSubunit>
 <dd:TotalImpressions PEID="5082">1344</dd:TotalImpressions><dd:A4EquivalentImpressions>
 <dd:TotalImpressions>1340.5</dd:TotalImpressions></dd:A4EquivalentImpressions><dd:DuplexSheets>408</dd:DuplexSheets>
+<dd:MonochromeImpressions>1000</dd:MonochromeImpressions><dd:ColorImpressions>344</dd:ColorImpressions>
 </pudyn:PrinterSubunit><pudyn:CopyApplicationSubunit><dd:TotalImpressions>9</dd:TotalImpressions>
 </pudyn:CopyApplicationSubunit><pudyn:ConsumableSubunit><pudyn:Consumable><dd:MarkerColor>Black</dd:MarkerColor>
 <dd:ConsumableTypeEnum>toner</dd:ConsumableTypeEnum><dd:TotalImpressions>2220</dd:TotalImpressions>

@@ -126,7 +126,7 @@ def test_booleans_are_strings() -> None:
 
 def test_counters_that_make_no_sense_are_unknown() -> None:
     """The printer's own total is told as it is."""
-    assert parse_counters(SMART_TANK[COUNTERS]) == Counters(10531, 1369)
+    assert parse_counters(SMART_TANK[COUNTERS]) == Counters(10531, 1369, None, 647)
     assert parse_counters(written(printUsage={"impressions": {"total": -16}, "sheets": 3})) == Counters()
 
 

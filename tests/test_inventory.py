@@ -163,6 +163,12 @@ def test_a_part_that_makes_no_sense_is_bad_input(bench: Bench, arguments: dict[s
         list_counters(bench.store, [], arguments)
 
 
+def test_an_inventory_has_no_past(bench: Bench, tmp_path: Path) -> None:
+    """Only counters have one: --since without them is a mistake."""
+    bench.enter()
+    assert main(["--config", str(tmp_path / "agent.toml"), "inventory", "--since", "2026-01-01"]) == 2
+
+
 def test_a_printer_that_there_is_none_of_is_told(bench: Bench) -> None:
     """Rather than an empty history."""
     with pytest.raises(NotFoundError):

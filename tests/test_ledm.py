@@ -75,7 +75,7 @@ def told(consumables: bytes, usage: bytes | None) -> list[tuple[str, float | Non
 
 
 def test_a_laser_printer_is_read_whole() -> None:
-    """The raw levels, the drum without one, nothing of the cartridges before, and the engine's own counter."""
+    """The raw levels, the drum without one, nothing of the cartridges before, and the engine's own counters."""
     usage = parse_usage(LASER[USAGE])
     supplies = supplies_of(parse_consumables(LASER[CONSUMABLES]), usage)
     assert supplies == (
@@ -83,7 +83,8 @@ def test_a_laser_printer_is_read_whole() -> None:
         Supply("Cyan Toner", "toner", "consumed", "cyan", "percent", 31, 100),
         Supply("Black Image Drum", "opc", "consumed", "black", "percent", None, 100),
     )
-    assert usage.impressions_completed == 1344
+    counted = (usage.impressions_completed, usage.color_impressions, usage.monochrome_impressions, usage.duplex_sheets)
+    assert counted == (1344, 344, 1000, 408)
 
 
 def test_identity_is_the_products_and_not_a_boards() -> None:

@@ -70,6 +70,16 @@ def test_a_counter_in_sheets_is_not_mixed_with_anothers_impressions() -> None:
     assert (status.impressions_completed, status.media_sheets_completed) == (None, 5)
 
 
+def test_counters_by_kind_come_from_whoever_tells_them() -> None:
+    """IPP tells the total alone, and HP's own protocols what was in colour and on both sides."""
+    first, second = (
+        reading(impressions_completed=9),
+        reading(impressions_completed=8, color_impressions=3, duplex_sheets=1),
+    )
+    status = merge([("ipp", first), ("ledm", second)]).status
+    assert (status.impressions_completed, status.color_impressions, status.duplex_sheets) == (9, 3, 1)
+
+
 def test_what_another_printer_tells_is_left_out() -> None:
     """Whoever answers at another port need not be the same."""
     other = Reading(Identity(uuid="another"), SNMP.status)

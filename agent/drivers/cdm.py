@@ -80,5 +80,7 @@ class Cdm:
                 supplies=supplies,
                 impressions_completed=counters.impressions_completed,
                 media_sheets_completed=counters.media_sheets_completed,
+                color_impressions=counters.color_impressions,
+                monochrome_impressions=counters.monochrome_impressions,
             ),
         )

@@ -69,6 +69,8 @@ class Counters:
 
     impressions_completed: int | None = None
     media_sheets_completed: int | None = None
+    color_impressions: int | None = None
+    monochrome_impressions: int | None = None
 
 
 def parse_services(body: bytes) -> Mapping[str, str]:
@@ -166,9 +168,12 @@ def parse_counters(body: bytes) -> Counters:
         PrinterProtocolError: it is no JSON object.
     """
     usage = _dict(_tree(body).get("printUsage"))
+    impressions = _dict(usage.get("impressions"))
     return Counters(
-        impressions_completed=_count(_dict(usage.get("impressions")).get("total")),
+        impressions_completed=_count(impressions.get("total")),
         media_sheets_completed=_count(_dict(usage.get("sheets")).get("total")),
+        color_impressions=_count(impressions.get("color")),
+        monochrome_impressions=_count(impressions.get("monochrome")),
     )
 
 

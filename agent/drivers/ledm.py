@@ -65,5 +65,12 @@ class Ledm:
         status = weigh(conditions, uses_ink=any(supply.supply_type.startswith("ink") for supply in supplies))
         return Reading(
             identity,
-            replace(status, supplies=supplies, impressions_completed=usage.impressions_completed),
+            replace(
+                status,
+                supplies=supplies,
+                impressions_completed=usage.impressions_completed,
+                color_impressions=usage.color_impressions,
+                monochrome_impressions=usage.monochrome_impressions,
+                duplex_sheets=usage.duplex_sheets,
+            ),
         )

@@ -64,9 +64,12 @@ class RawLevel:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """ProductUsageDyn: the life count of the print engine, and the raw levels."""
+    """ProductUsageDyn: the life counts of the print engine, and the raw levels."""
 
     impressions_completed: int | None = None
+    color_impressions: int | None = None
+    monochrome_impressions: int | None = None
+    duplex_sheets: int | None = None
     levels: tuple[RawLevel, ...] = ()
 
 
@@ -136,10 +139,13 @@ def parse_usage(body: bytes) -> Usage:
         PrinterProtocolError: this is no product usage.
     """
     root = _root(body, USAGE)
-    total = _integer(child_text(next(descendants(root, "PrinterSubunit"), None), "TotalImpressions"))
+    printer = next(descendants(root, "PrinterSubunit"), None)
     levels = (_raw_level(consumable) for consumable in descendants(root, "Consumable"))
     return Usage(
-        impressions_completed=total if total is not None and total >= 0 else None,
+        impressions_completed=_count(child_text(printer, "TotalImpressions")),
+        color_impressions=_count(child_text(printer, "ColorImpressions")),
+        monochrome_impressions=_count(child_text(printer, "MonochromeImpressions")),
+        duplex_sheets=_count(child_text(printer, "DuplexSheets")),
         levels=tuple(level for level in levels if level)[:MOST_ITEMS],
     )
 
@@ -207,6 +213,11 @@ def _level(consumable: Consumable, raw: int | None) -> int | None:
         return None
     told = next((level for level in (raw, coarse) if level is not None and 0 <= level <= FULL_PERCENT), None)
     return told if told or consumable.is_measured else None
+
+
+def _count(text: str) -> int | None:
+    number = _integer(text)
+    return number if number is not None and number >= 0 else None
 
 
 def _integer(text: str) -> int | None:

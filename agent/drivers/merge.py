@@ -58,6 +58,7 @@ def _status(told: Sequence[tuple[str, PrinterStatus]]) -> PrinterStatus:
     count_by, count = _best(told, _tells_count)
     message_by, message = _best(told, lambda status: status.state_message)
     trays_by, trays = _best(told, lambda status: status.trays)
+    _, kinds = _best(told, _tells_kinds)
     _, queue = _best(told, lambda status: status.queued_job_count is not None)
     sources = {
         "state": state_by if _tells_state(state) else None,
@@ -76,6 +77,9 @@ def _status(told: Sequence[tuple[str, PrinterStatus]]) -> PrinterStatus:
         queued_job_count=queue.queued_job_count,
         impressions_completed=count.impressions_completed,
         media_sheets_completed=count.media_sheets_completed,
+        color_impressions=kinds.color_impressions,
+        monochrome_impressions=kinds.monochrome_impressions,
+        duplex_sheets=kinds.duplex_sheets,
         sources=tuple((field, driver) for field, driver in sources.items() if driver),
     )
 
@@ -87,6 +91,10 @@ def _best(told: Sequence[tuple[str, PrinterStatus]], *tells: Tells) -> tuple[str
 
 def _tells_state(status: PrinterStatus) -> bool:
     return status.state is not PrinterState.UNKNOWN
+
+
+def _tells_kinds(status: PrinterStatus) -> bool:
+    return any(it is not None for it in (status.color_impressions, status.monochrome_impressions, status.duplex_sheets))
 
 
 def _tells_supplies(status: PrinterStatus) -> tuple[Supply, ...]:

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any, Protocol
 
 from agent.credentials import DeviceLogin
@@ -129,7 +130,8 @@ class Cloud:
         self._is_closing = False
         self._told: dict[str, _Device] = {}
         self._failures = 0
-        self._closed_until = 0.0
+        self._noted: Sequence[Printer] = ()
+        self._note_at = self._closed_until = 0.0
         self._problem = ""
         self._login_problem = ""
         self._updates = 0
@@ -137,14 +139,16 @@ class Cloud:
 
     def step(self) -> float:
         """Post what is due; gives the seconds until more may be."""
-        self._devices.note_states()
-        now = self._monotonic()
+        now, printers = self._monotonic(), self._printers()
+        if printers != self._noted or now >= self._note_at:
+            self._devices.note_states()
+            self._noted, self._note_at = printers, now + POLL_SECONDS
         if now < self._closed_until:
             return min(self._closed_until - now, POLL_SECONDS)
-        devices = self._look()
-        due = [device for device in devices if device.due_at(self._interval_seconds) <= now]
+        dues = [(device.due_at(self._interval_seconds), device) for device in self._look()]
+        due = [(device.failures, moment, device) for moment, device in dues if moment <= now]
         left = POSTS_PER_STEP
-        for device in sorted(due, key=lambda it: (it.failures, it.due_at(self._interval_seconds))):
+        for _, _, device in sorted(due, key=itemgetter(0, 1)):
             is_late = self._is_closing or self._monotonic() - now > STEP_BUDGET_SECONDS
             if is_late or left == 0:
                 return TOGETHER_SECONDS
@@ -152,7 +156,9 @@ class Cloud:
             if outcome is Outcome.AWAY:
                 return TOGETHER_SECONDS
             left -= outcome is Outcome.ANSWERED
-        next_due = min((device.due_at(self._interval_seconds) for device in devices), default=now + POLL_SECONDS)
+        if due:
+            return TOGETHER_SECONDS
+        next_due = min((moment for moment, _ in dues), default=now + POLL_SECONDS)
         return max(TOGETHER_SECONDS, min(next_due - self._monotonic(), POLL_SECONDS))
 
     def close(self) -> None:
@@ -196,20 +202,21 @@ class Cloud:
         """Look which devices there are now, and how their printers are."""
         logins, interpreting = self._devices.logins(), self._workload.interpreting()
         self._told = {
-            printer.id: self._seen(login, DeviceReport(printer, is_interpreting=printer.id in interpreting))
+            printer.id: self._seen(login, printer, is_interpreting=printer.id in interpreting)
             for printer in self._printers()
             if (login := logins.get(printer.id)) is not None
         }
         return tuple(self._told.values())
 
-    def _seen(self, login: DeviceLogin, report: DeviceReport) -> _Device:
+    def _seen(self, login: DeviceLogin, printer: Printer, *, is_interpreting: bool) -> _Device:
         """Give a device as it is now; one that was made anew has been told nothing yet."""
-        device = self._told.get(report.printer.id)
+        device = self._told.get(printer.id)
         if device is None or device.login is not login:
+            report = DeviceReport(printer, is_interpreting=is_interpreting)
             return _Device(login, report, self._printos.status_word(report))
-        last = device.report
-        if last.printer is not report.printer or last.is_interpreting is not report.is_interpreting:
-            device.report, device.word = report, self._printos.status_word(report)
+        if device.report.printer is not printer or device.report.is_interpreting is not is_interpreting:
+            device.report = DeviceReport(printer, is_interpreting=is_interpreting)
+            device.word = self._printos.status_word(device.report)
         return device
 
     def _post(self, device: _Device, *, timeout_seconds: float = POST_TIMEOUT_SECONDS) -> Outcome:

@@ -220,12 +220,9 @@ def a_site(
     key: bytes = bytes(32),
 ) -> Site:
     """Build the service on a running simulator, by default in HP's dialect."""
-    credentials = CredentialStore(folder / "credentials", keys=FixedKeys(key))
     events: list[Event] = []
-    tell: Callable[[Event], None] = events.append
     client = printos or bench.platform()
-    made = MadeDevices(folder / "elsewhere" / "made-devices")
-    devices = Devices(printos=client, registry=registry, credentials=credentials, made=made, tell=tell)
+    devices, credentials = the_devices(client, folder, registry, events.append, key=key)
     cloud = Cloud(
         printos=client,
         printers=registry.printers,
@@ -234,5 +231,20 @@ def a_site(
         status_interval_seconds=interval_seconds,
         monotonic=bench.ticker,
     )
-    devices.open()
     return Site(bench, registry, devices, cloud, credentials, events)
+
+
+def the_devices(
+    client: Platform | OpenApi,
+    folder: Path,
+    registry: Memory,
+    tell: Callable[[Event], None],
+    *,
+    key: bytes = bytes(32),
+) -> tuple[Devices, CredentialStore]:
+    """Open the devices whose credentials are in a folder."""
+    credentials = CredentialStore(folder / "credentials", keys=FixedKeys(key))
+    made = MadeDevices(folder / "elsewhere" / "made-devices")
+    devices = Devices(printos=client, registry=registry, credentials=credentials, made=made, tell=tell)
+    devices.open()
+    return devices, credentials

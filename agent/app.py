@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import logging
+import math
 import os
 import shutil
 import signal
@@ -34,6 +35,8 @@ TICK_SECONDS = 1.0
 FINISH_SECONDS = 15.0
 JOIN_SECONDS = 3.0
 HURRY_EXIT_CODE = 1
+TAKERS = ("intake", "commands", "control", "web", "hot-folders", "mdns", "discovery", "status", "inventory", "beat")
+"""The loops by which something comes in, or is looked for; they end first."""
 
 
 def run(config: Config) -> int:
@@ -64,6 +67,7 @@ def _start(parts: Parts) -> dict[str, Loop]:
     parts.store.open()
     parts.outbox.open()
     parts.registry.open()
+    parts.hot_folders.open()
     parts.spool.open()
     parts.box_memory.open()
     parts.counters.open()
@@ -101,6 +105,7 @@ def _loops(parts: Parts) -> Iterator[Loop]:
     yield from (Loop(f"status-{number}", parts.status.step) for number in range(POLLERS))
     yield Loop("intake", parts.intake.step)
     yield Loop("commands", parts.commands.step)
+    yield Loop("hot-folders", parts.hot_folders.step, silence_seconds=math.inf)  # a share that hangs hangs this alone
     yield from (Loop(f"fetch-{number}", parts.fetcher.step) for number in range(FETCHERS))
     yield from (Loop(f"dispatcher-{number}", parts.dispatcher.step) for number in range(DISPATCHERS))
     yield Loop("spool", parts.spool.step)
@@ -136,7 +141,7 @@ def _stop(parts: Parts, loops: dict[str, Loop]) -> None:
         parts.control.close,
         *([parts.web.close] if parts.web is not None else []),
         parts.fetcher.close,
-        lambda: _end(loops, "intake", "commands", "control", "web", "mdns", "discovery", "status", "inventory", "beat"),
+        lambda: _end(loops, *TAKERS),
         lambda: _end(loops, "dispatcher", "fetch", "spool", seconds=FINISH_SECONDS),
         lambda: _end(loops, "cloud"),
         parts.cloud.close,

@@ -242,6 +242,7 @@ class _Reader:
         self._check_needs(config)
         if int(config.web.listen.rpartition(":")[2] or 0) > LARGEST_PORT:
             raise self._error("web.listen", f"{config.web.listen!r}: ports end at {LARGEST_PORT}")
+        self._check_hot_folders(config)
         if config.spool.max_job_bytes > config.spool.max_bytes:
             problem = f"{config.spool.max_job_bytes} is more than all jobs may take, spool.max_bytes"
             raise self._error("spool.max_job_bytes", f"{problem} = {config.spool.max_bytes}")
@@ -303,6 +304,19 @@ class _Reader:
                 canonical_host(host)
             except ValueError:
                 raise self._error("fetch.allowed_hosts", f"{host!r} is neither a name nor an address") from None
+
+    def _check_hot_folders(self, config: Config) -> None:
+        """Refuse a folder in another one, or in the state folder: files would be taken twice, or ours printed."""
+        taken = {_plain(config.agent.state_dir): "agent.state_dir"}
+        for number, printer in enumerate(config.printers, 1):
+            key = f"printer[{number}].hot_folder"
+            if printer.hot_folder is None:
+                continue
+            folder = _plain(printer.hot_folder)
+            for other, name in taken.items():
+                if folder.is_relative_to(other) or other.is_relative_to(folder):
+                    raise self._error(key, f"{folder} and {other} ({name}) are one, or one lies in the other")
+            taken[folder] = key
 
     def _check_needs(self, config: Config) -> None:
         for section, key, only, needed in NEEDS:
@@ -407,6 +421,10 @@ def _split(uri: str) -> str | None:
     except ValueError:
         return None
     return parts.scheme if usable else None
+
+
+def _plain(path: Path) -> Path:
+    return Path(os.path.normpath(path.absolute()))
 
 
 def _join(path: str, name: str) -> str:

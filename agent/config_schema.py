@@ -272,6 +272,27 @@ class WebConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class HotFolderConfig:
+    """The hot folders: files that are dropped in the `hot_folder` of a `[[printer]]` are printed on it."""
+
+    settle_seconds: int = _key(5, "seconds that a file must not have changed before it is taken", low=1, high=3600)
+    wait_seconds: int = _key(
+        3600,
+        "seconds that a document which is not whole waits for the rest, and a JDF for its document",
+        low=10,
+        high=7 * DAY,
+    )
+    jdf_wait_seconds: int = _key(0, "seconds that a document waits for a JDF which may still come", low=0, high=3600)
+    fidelity: Literal["strict", "best-effort"] = _key(
+        "strict", "what becomes of a JDF that asks for what the printer can't do: refused, or printed without that"
+    )
+    keep: int = _key(7 * DAY, "seconds that a printed file stays in `done`; 0 for not at all", low=0, high=366 * DAY)
+    keep_bytes: int = _key(
+        1024 * MIB, "bytes that `done` and `failed` of one folder may take; the oldest go first", low=0, high=1 << 42
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class PrinterConfig:
     """One `[[printer]]`: which printer it is, and what to do differently for it."""
 
@@ -292,6 +313,9 @@ class PrinterConfig:
     )
     credentials_file: Path | None = _key(
         None, "TOML file with username and password, or token, or client_cert_file and client_key_file"
+    )
+    hot_folder: Path | None = _key(
+        None, "folder whose files are printed here; an absolute path, of this printer alone", pattern=r"/.+"
     )
     printos_type: str = _key("", "PrintOS device type, such as IndigoPress")
     printos_model: str = _key("", "PrintOS model", default_text="the printer's make and model")
@@ -324,6 +348,7 @@ class Config:
     account: AccountConfig = AccountConfig()
     siteflow: SiteflowConfig = SiteflowConfig()
     web: WebConfig = WebConfig()
+    hot_folder: HotFolderConfig = HotFolderConfig()
     printers: tuple[PrinterConfig, ...] = ()
     users: tuple[UserConfig, ...] = ()
     path: Path | None = None
@@ -382,6 +407,7 @@ SECTIONS: dict[str, type] = {
     "account": AccountConfig,
     "siteflow": SiteflowConfig,
     "web": WebConfig,
+    "hot_folder": HotFolderConfig,
 }
 TABLES: dict[str, type] = {"printer": PrinterConfig, "user": UserConfig}
 """What may stand there any number of times, as `[[printer]]`."""

@@ -47,6 +47,7 @@ class Health:
         commands: Link,
         printos: Callable[[], Mapping[str, Any]],
         destinations: Sequence[str],
+        hot_folders: Callable[[], list[dict[str, Any]]],
     ) -> None:
         self._config = config
         self._boot_id = boot_id
@@ -57,6 +58,7 @@ class Health:
         self._commands = commands
         self._printos = printos
         self._destinations = destinations
+        self._hot_folders = hot_folders
         self._started_at = time.monotonic()
 
     def info(self) -> dict[str, Any]:
@@ -101,6 +103,7 @@ class Health:
             agent={"running": True, "boot_id": self._boot_id, "uptime_seconds": self._uptime_seconds()},
             broker=self._broker(),
             printos=self._printos(),
+            hot_folders=self._hot_folders(),
         )
 
     def _limits(self) -> dict[str, int]:
@@ -127,6 +130,7 @@ def status_report(
     agent: Mapping[str, Any],
     broker: Mapping[str, Any],
     printos: Mapping[str, Any],
+    hot_folders: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Put together what `printos-agent status --json` shows."""
     return {
@@ -136,6 +140,7 @@ def status_report(
         "jobs": dict(tally.by_state),
         "spool": {**_spool_facts(config, tally), "outbox": outbox_depth},
         "at_limit": list(at_limit),
+        "hot_folders": list(hot_folders),
         "printers": [printer.to_json() for printer in printers],
     }
 
@@ -146,6 +151,8 @@ def status_at_rest(
     tally: Tally,
     outbox_depth: int,
     at_limit: Sequence[Mapping[str, Any]],
+    *,
+    hot_folders: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Give the same of an agent that is not running, from what it left on the disk."""
     return status_report(
@@ -157,6 +164,7 @@ def status_at_rest(
         agent={"running": False, "boot_id": None, "uptime_seconds": 0},
         broker={"state": "disconnected", "address": _broker_address(config), "problem": "no agent is running"},
         printos={"state": "disconnected", "problem": "no agent is running"},
+        hot_folders=hot_folders,
     )
 
 

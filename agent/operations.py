@@ -12,6 +12,7 @@ from agent.accounts import parse_selection
 from agent.destinations import Destinations
 from agent.document_format import HEAD_BYTES, tell_format
 from agent.errors import ConflictError, InputError, RefusedError
+from agent.hot_folder_state import hot_folder_of
 from agent.model import CLOUD_DESTINATIONS, Command, Job, Printer, Progress, Ticket
 from agent.registry import Registry
 from agent.spool import Spool
@@ -58,6 +59,7 @@ class Operations:
         target_for: Callable[[Printer], object],
         printer_is_back: Callable[[str], None],
         status: Callable[[], dict[str, Any]],
+        hot_folders: Callable[[], list[dict[str, Any]]],
     ) -> None:
         self._spool = spool
         self._registry = registry
@@ -66,6 +68,7 @@ class Operations:
         self._target_for = target_for
         self._printer_is_back = printer_is_back
         self._status = status
+        self._hot_folders = hot_folders
 
     def cancel(self, job_id: str, *, user: str | None = None) -> Job:
         """End a job, also while it prints."""
@@ -144,7 +147,7 @@ class Operations:
         return {
             "status": lambda _arguments, _document, _progress: self._status(),
             "printers": lambda _arguments, _document, _progress: [it.to_json() for it in self._registry.printers()],
-            "printers.show": _on_printer(self._registry.find),
+            "printers.show": self._show_printer,
             **{
                 f"printers.{change.__name__}": _on_printer(change)
                 for change in (self.approve, self.check, self.pause, self.resume, self.identify)
@@ -163,6 +166,10 @@ class Operations:
 
     def _seen(self, job_id: str, attempts: int | None) -> int:
         return self._spool.get(job_id).attempts if attempts is None else attempts
+
+    def _show_printer(self, arguments: Mapping[str, Any], _document: Path | None, _progress: Progress) -> Any:
+        printer = self._registry.find(_text(arguments, "id"))
+        return {**printer.to_json(), "hot_folder": hot_folder_of(printer.id, self._hot_folders())}
 
     def _list_jobs(self, arguments: Mapping[str, Any], _document: Path | None, _progress: Progress) -> Any:
         jobs = self._spool.jobs(printer_id=self._printer_id(arguments), user=_user(arguments))

@@ -2,7 +2,7 @@
 
 LAN  -> Browser, sweep -> Discovery -> Registry <- StatusPoller
 MQTT -> Intake -> Spool -> Dispatcher -> drivers -> printer
-web -> Fetcher -> Spool
+web -> Fetcher -> Spool              hot folders -> HotFolders -> Spool
 Spool, Registry -> Outbox -> Relay -> MQTT          Registry -> Devices, Cloud -> PrintOS
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Mapping
 from functools import cache, partial
 from ipaddress import IPv4Network
@@ -28,10 +29,11 @@ from agent.clients import (
     printos_http,
     snmp_client,
 )
+from agent.clock_watch import ClockWatch
 from agent.cloud import Cloud
 from agent.commands import Commands, command_topics
 from agent.config import read_secret
-from agent.config_schema import Config
+from agent.config_schema import Config, PrinterConfig
 from agent.control import ControlServer
 from agent.counters import Counters
 from agent.credential_commands import CredentialCommands
@@ -49,6 +51,11 @@ from agent.fetch import Fetcher
 from agent.fetch_policy import FetchPolicy
 from agent.fetch_transfer import Transfer
 from agent.health import Health
+from agent.hot_folder import HotFolder
+from agent.hot_folder_jobs import HotFolderJobs
+from agent.hot_folder_journal import HotFolderJournal
+from agent.hot_folder_state import configured_folders
+from agent.hot_folders import HotFolders
 from agent.identity import IDENTITY_CONFLICT
 from agent.inbox import Inbox
 from agent.intake import Intake, print_topics
@@ -108,6 +115,7 @@ class Parts:
         self.spool.on_told = self.print_times.note
         self._build_lan(config)
         self._build_fetch(config)
+        self._build_hot_folders(config)
         self._build_cloud(config)
         self._build_inventory()
         self._build_beat(config)
@@ -193,6 +201,32 @@ class Parts:
         )
         self.fetcher = Fetcher(documents=self.spool.incoming, transfer=transfer, beat=beat)
 
+    def _build_hot_folders(self, config: Config) -> None:
+        journal = HotFolderJournal(self.store, now=utc_now)
+        watch = ClockWatch(now=utc_now, monotonic=time.monotonic)
+        folders = [
+            HotFolder(
+                path=folder,
+                name=name,
+                settings=config.hot_folder,
+                find_printer=partial(self._printer_of, printer),
+                jobs=HotFolderJobs(
+                    path=folder,
+                    settings=config.hot_folder,
+                    spool=self.spool,
+                    journal=journal,
+                    tell=self.outbox.put_event,
+                    may_judge_age=watch.is_settled,
+                ),
+                store=self.store,
+                journal=journal,
+                tell=self.outbox.put_event,
+            )
+            for printer, folder, name in configured_folders(config.printers)
+        ]
+        self.hot_folders = HotFolders(folders, journal=journal)
+        self.spool.on_end = journal.note_end
+
     def _build_cloud(self, config: Config) -> None:
         keys = seal_keys(config.seal_key_file, apart_from=config.agent.state_dir)
         self.credentials = CredentialStore(config.credentials_folder, keys=keys)
@@ -275,6 +309,7 @@ class Parts:
             commands=self.control_session,
             printos=lambda: {**self.cloud.health(), "beat": self.beat.health()},
             destinations=self.destinations.names(),
+            hot_folders=self.hot_folders.status,
         )
         self.operations = Operations(
             spool=self.spool,
@@ -284,6 +319,7 @@ class Parts:
             target_for=self.identity_check.target_for,
             printer_is_back=self.dispatcher.printer_is_back,
             status=self.health.status,
+            hot_folders=self.hot_folders.status,
         )
         self.intake = Intake(
             spool=self.spool,
@@ -347,6 +383,11 @@ class Parts:
         self.registry.displace(printer)
         self.sightings.put_stranger(printer, told)
         self.discovery.hurry()
+
+    def _printer_of(self, config: PrinterConfig) -> Printer | None:
+        """Find the printer of a `[[printer]]`; of two, the one that another has not taken the place of."""
+        found = [printer for printer in self.registry.printers() if self.registry.config_for(printer) is config]
+        return min(found, key=lambda it: IDENTITY_CONFLICT in it.status.state_reasons, default=None)
 
     def _left_alone(self) -> set[str]:
         """Name the printers that get no jobs: people paused them, or another one answers at their address."""

@@ -63,6 +63,7 @@ class Spool:
         on_told: called with every job whose state has changed, within the transaction; it must be quick.
         on_work: called after the commit of whatever a dispatcher may want to look at: a job that is new, released, to
             be reprinted or to be cancelled.
+        on_end: called with a job that ends, within the transaction that ends it.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class Spool:
             folder=folder,
             now=now,
             tell=self._tell,
-            note_end=self.accounts.note_end,
+            note_end=self._note_end,
             discard=self._discard,
         )
         watch = ClockWatch(now=now, monotonic=monotonic)
@@ -116,6 +117,7 @@ class Spool:
         self._digest_key = b""
         self.on_work: Callable[[], None] = _nobody_works
         self.on_told: Callable[[Job], None] = _nobody_listens
+        self.on_end: Callable[[Job], None] = _nobody_listens
 
     def open(self) -> None:
         """Make the tables, take up what an agent that was killed has left, and remove orphans on both sides.
@@ -350,6 +352,10 @@ class Spool:
         self._news.tell(job)
         self.on_told(job)
 
+    def _note_end(self, job: Job) -> None:
+        self.accounts.note_end(job)
+        self.on_end(job)
+
     def _announced(self, job: Job) -> Job:
         self.on_work()
         return job
@@ -377,4 +383,4 @@ def _nobody_works() -> None:
 
 
 def _nobody_listens(_job: Job) -> None:
-    """Stand in for `on_told` until somebody does."""
+    """Stand in for `on_told` and `on_end` until somebody does."""

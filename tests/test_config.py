@@ -60,6 +60,12 @@ def test_a_printer_is_named_by_any_of_its_protocols() -> None:
         ('[[printer]]\nhost="h"\nalias="a"\n[[printer]]\nhost="i"\nalias="a"', "6: printer[2].alias: 'a' is another"),
         ('[[printer]]\nhost = "h"\ndrivers = ["lpd"]', "3: printer[1].drivers: must be one of"),
         ('[[printer]]\nmac = "00:11"', "2: printer[1].mac: '00:11' does not have the form"),
+        ('[[printer]]\nhost = "h"\nhot_folder = "hot"', "3: printer[1].hot_folder: 'hot' does not have the form /.+"),
+        ('[[printer]]\nhost = "h"\nhot_folder = "/var/lib"', "/var/lib/printos-agent (agent.state_dir) are one, or"),
+        (
+            '[[printer]]\nhost="h"\nhot_folder="/a/b"\n[[printer]]\nhost="i"\nhot_folder="/a/./b/c/"',
+            "6: printer[2].hot_folder: /a/b/c and /a/b (printer[1].hot_folder) are one, or one lies in the other",
+        ),
         ("[user]", "user: must be written as [[user]]"),
         ("[[user]]\njobs_per_day = 1", "1: user[1]: needs a name"),
         ('[[user]]\nname = "a"\n[[user]]\nname = "a"', "4: user[2].name: 'a' is there already"),

@@ -29,6 +29,8 @@ PURE = (
         "drivers/ipp_values.py",
         "drivers/printer_keywords.py",
         "errors.py",
+        "hot_folder_names.py",
+        "hot_folder_settling.py",
         "model.py",
         "mqtt_message.py",
         "networks.py",
@@ -67,6 +69,8 @@ PURE = (
     (
         "configured.py",
         "device_report.py",
+        "hot_folder_plan.py",
+        "jdf.py",
         "drivers/hp_rest_message.py",
         "drivers/merge.py",
         "drivers/pjl_options.py",
@@ -106,6 +110,7 @@ OUTSIDE = (
     (
         "drivers/pjl_channels.py",
         "hardware.py",
+        "hot_folder_disk.py",
         "http_connection.py",
         "loop.py",
         "made_devices.py",
@@ -151,6 +156,7 @@ PARTS = (
         "drivers/ipp.py",
         "drivers/ledm.py",
         "drivers/snmp_dialects.py",
+        "hot_folder_journal.py",
         "mqtt.py",
         "outage.py",
         "printos/box_message.py",
@@ -171,7 +177,7 @@ PARTS = (
         "spool_room.py",
         "spool_upkeep.py",
     ),
-    ("spool_ages.py",),
+    ("hot_folder_state.py", "spool_ages.py"),
     (
         "broker_trial.py",
         "drivers/snmp_requests.py",
@@ -216,6 +222,7 @@ SERVICES = (
         "fetch.py",
         "fetch_transfer.py",
         "follower.py",
+        "hot_folder_jobs.py",
         "intake.py",
         "inventory.py",
         "operations.py",
@@ -228,8 +235,9 @@ SERVICES = (
         "siteflow_postbacks.py",
         "devices.py",
         "dispatcher.py",
+        "hot_folder.py",
     ),
-    ("cloud.py",),
+    ("cloud.py", "hot_folders.py"),
 )
 # Builds and starts all of it; then the command line.
 TOP = (
@@ -261,6 +269,7 @@ TOP = (
         "cli/check_paths.py",
         "cli/check_printers.py",
         "cli/check_siteflow.py",
+        "cli/hot_folder_lines.py",
     ),
     (
         "cli/box.py",

@@ -20,6 +20,7 @@ from agent.cli.check_paths import check_broker, check_fetch, check_lan, check_pr
 from agent.cli.check_printers import check_jobs, check_printers
 from agent.cli.check_siteflow import check_siteflow
 from agent.cli.finding import Finding, Look
+from agent.cli.hot_folder_lines import check_hot_folders
 from agent.cli.live import waiting
 from agent.cli.output import duration, progress, show_json
 from agent.config import check_files, load_config
@@ -104,6 +105,7 @@ def _check_agent(config: Config) -> Iterator[Finding]:
     yield from check_printos(config, status["printers"], status["printos"])
     yield from check_devices(status["printers"])
     yield from check_printers(config, status["printers"])
+    yield from check_hot_folders(status["hot_folders"])
     yield from check_jobs(client.ask(config, "jobs"))
 
 

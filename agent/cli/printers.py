@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.cli import client, state
+from agent.cli.hot_folder_lines import hot_folder_line
 from agent.cli.output import age, facts, show_json, table
 from agent.config import load_config
 from agent.device_states import STATES, advice
@@ -111,6 +112,7 @@ def printer_page(printer: Mapping[str, Any]) -> str:
     told["status sources"] = [
         f"{field.replace('_', ' ')}: {driver}" for field, driver in told["status sources"].items()
     ]
+    told["hot folder"] = hot_folder_line(told["hot folder"]) if told["hot folder"] else None
     supplies = [
         [supply["description"], supply["supply_type"], supply["colorant"], _percent(supply)]
         for supply in printer["supplies"]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.cli import client, state
+from agent.cli.hot_folder_lines import hot_folder_line
 from agent.cli.output import amount, duration, facts, progress, show_json, table
 from agent.cli.printers import state_of
 from agent.cli.prompt import ask_secret, ask_text
@@ -123,6 +124,8 @@ def _screen(status: Mapping[str, Any]) -> str:
         summary["limits"] = ", ".join(
             f"{entry['user'] or 'no user'} ({entry['limit']})" for entry in status["at_limit"]
         )
+    if status["hot_folders"]:
+        summary["hot folders"] = "; ".join(map(hot_folder_line, status["hot_folders"]))
     printers = [
         [
             printer["alias"] or printer["id"],

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Any
 
-from agent import accounts, box_memory, counters, outbox, registry, spool_rows
+from agent import accounts, box_memory, counters, hot_folder_journal, outbox, registry, spool_rows
 from agent.accounts import parse_selection, read_account, read_at_limit
 from agent.box_memory import read_files, read_folders
 from agent.cli import client
 from agent.config_schema import Config
 from agent.errors import NotFoundError, RefusedError
 from agent.health import status_at_rest
+from agent.hot_folder_state import hot_folder_of, states_at_rest
 from agent.inventory import list_counters, read_inventory
 from agent.model import utc_now
 from agent.outbox import Outbox
@@ -24,6 +25,7 @@ SCHEMAS = {
     "accounts": accounts.SCHEMA,
     "box": box_memory.SCHEMA,
     "counters": counters.SCHEMA,
+    "hot-folders": hot_folder_journal.SCHEMA,
     "outbox": outbox.SCHEMA,
     "registry": registry.SCHEMA,
     "spool": spool_rows.SCHEMA,
@@ -65,8 +67,10 @@ def _printers(_config: Config, store: Store, _arguments: Mapping[str, Any]) -> A
     return [printer.to_json() for printer in load_printers(store)]
 
 
-def _one_printer(_config: Config, store: Store, arguments: Mapping[str, Any]) -> Any:
-    return _printer(store, arguments["id"])
+def _one_printer(config: Config, store: Store, arguments: Mapping[str, Any]) -> Any:
+    printer = _printer(store, arguments["id"])
+    hot_folders = states_at_rest(store, config.printers, load_printers(store))
+    return {**printer, "hot_folder": hot_folder_of(printer["id"], hot_folders)}
 
 
 def _jobs(config: Config, store: Store, arguments: Mapping[str, Any]) -> Any:
@@ -94,7 +98,9 @@ def _counters(_config: Config, store: Store, arguments: Mapping[str, Any]) -> An
 def _status(config: Config, store: Store, _arguments: Mapping[str, Any]) -> Any:
     depth = Outbox(store, now=utc_now).depth()
     at_limit = read_at_limit(store, config.limits, config.users, utc_now())
-    return status_at_rest(config, load_printers(store), read_tally(store), depth, at_limit)
+    printers = load_printers(store)
+    hot_folders = states_at_rest(store, config.printers, printers)
+    return status_at_rest(config, printers, read_tally(store), depth, at_limit, hot_folders=hot_folders)
 
 
 ANSWERS: Mapping[str, Callable[[Config, Store, Mapping[str, Any]], Any]] = {

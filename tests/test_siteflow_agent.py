@@ -140,15 +140,25 @@ def test_a_network_that_is_cut_in_the_middle_doubles_nothing(tmp_path: Path, sim
     document = write_pdf("Large", pages=3) + b"%" + bytes(5_000_000) + b"\n%%EOF"
     simulator.faults.add(Fault("PUT", "/s3/.*", when="middle"))
     simulator.faults.add(Fault("POST", SUBMIT, when="after"))
-    (tmp_path / "large.pdf").write_bytes(document)
-    (tmp_path / "asked.json").write_text("{}")
+    file, order = tmp_path / "large.pdf", written(tmp_path, "orderData.items.0.components.0.path", None)
+    file.write_bytes(document)
     agent = an_agent(tmp_path / "agent", simulator)
     with agent:
-        done = agent.run("siteflow", "order", "submit", tmp_path / "asked.json", "--document", tmp_path / "large.pdf")
+        done = agent.run("print", file, "--destination", "siteflow", "--order", order, "--wait")
         assert done.returncode == 0, done.stderr
-        job = agent.run_json("jobs", "--json")[0]
-        agent.job(job["id"], "completed")
-    assert [order["sizes"] for order in orders(simulator)] == [[len(document)]]
+    assert [(order["source_order_id"], order["sizes"]) for order in orders(simulator)] == [("A1", [len(document)])]
+
+
+def test_an_order_with_its_document_is_a_job(tmp_path: Path, simulator: PrintOSSimulator) -> None:
+    """Also where everything else is the template's."""
+    file, order = tmp_path / "cards.pdf", tmp_path / "nothing.json"
+    file.write_bytes(CARD)
+    order.write_text("{}")
+    agent = an_agent(tmp_path / "agent", simulator)
+    with agent:
+        assert agent.run("siteflow", "order", "submit", order, "--document", file).returncode == 0
+        agent.job(agent.run_json("jobs")[0]["id"], "completed")
+    assert [order["sha256"] for order in orders(simulator)] == [[SHA256]]
 
 
 def test_a_postback_hurries_an_order(tmp_path: Path, broker: Mosquitto) -> None:
@@ -220,7 +230,7 @@ def test_the_command_line_orders_without_an_agent(tmp_path: Path, shell: Shell) 
     assert shell.ask("order", "show", "nobody") == (3, None)
     assert shell.ask("order", "cancel", "--source-id", "A1")[1]["status"] == "cancelled"
     assert shell.ask("order", "cancel", order["id"])[0] == 5
-    assert [len(shell.ask(what)[1]) for what in ("products", "skus")] == [3, 3]
+    assert [len(shell.ask(what)[1]) for what in ("products", "skus")] == [4, 4]
 
 
 def test_people_are_shown_tables(tmp_path: Path, shell: Shell) -> None:

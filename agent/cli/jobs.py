@@ -13,7 +13,7 @@ from agent.cli import client, state
 from agent.cli.account import add_export
 from agent.cli.output import age, amount, facts, progress, show_json, table
 from agent.cli.prompt import ask_secret
-from agent.config import load_config, read_secret
+from agent.config import load_config, read_order_file, read_secret
 from agent.config_schema import Config
 from agent.errors import InputError
 from agent.model import CLOUD_DESTINATIONS
@@ -65,6 +65,9 @@ def _add_print(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--copies", type=int, metavar="N")
     for name, about in {**OPTIONS, **DELIVERY}.items():
         parser.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", help=about)
+    parser.add_argument(
+        "--order", type=Path, metavar="F", help="Site Flow: a JSON file with the order, or its orderData"
+    )
     parser.add_argument("--finishings", action="append", metavar="KEYWORD", help="such as staple; may be repeated")
     parser.add_argument("--priority", type=int, metavar="N", help="1 to 100; default: 50")
     parser.add_argument("--format", dest="document_format", metavar="MIME", help="default: told from the file")
@@ -154,6 +157,8 @@ def _ticket(options: argparse.Namespace) -> dict[str, Any]:
     given = {name: getattr(options, name) for name in (*names, *OPTIONS, *DELIVERY)}
     ticket = {name: value for name, value in given.items() if value is not None}
     ticket |= {"name": options.name or options.file.name, "user": getpass.getuser()}
+    if options.order:
+        ticket["order"] = read_order_file(options.order)
     return ticket | {"pin": _pin(options)} if options.pin or options.pin_file else ticket
 
 

@@ -6,6 +6,7 @@ Everything is below `/api`. Nothing is tried twice here: who asks knows what may
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -174,7 +175,7 @@ def _refusal(answer: Answer, exchange: SignedExchange) -> Exception:
     if answer.status == CONFLICT:
         return ConflictError(f"Site Flow refuses: {message or 'HTTP 409'}")
     try:
-        exchange.checked(answer)
+        exchange.checked(replace(answer, body=message.encode()) if message else answer)
     except (CloudRefusedError, CloudUnreachableError) as error:
         return error
     raise AssertionError(answer.status)

@@ -166,10 +166,9 @@ class SiteFlowTarget:
             order = completed(order, source_id=own_id, copies=copies)
             found = problems(order, open_components=1)
         except RecursionError:
-            raise PrinterRejectedError("order: is nested too deeply", reason="agent-bad-ticket") from None
+            raise PrinterRejectedError("order: is nested too deeply") from None
         if found:
-            told = "; ".join(map(str, found[:PROBLEMS_SHOWN]))
-            raise PrinterRejectedError(f"order: {told}", reason="agent-bad-ticket")
+            raise PrinterRejectedError(f"order: {'; '.join(map(str, found[:PROBLEMS_SHOWN]))}")
         return order
 
     def _there(self, order: Order, job: Job) -> OrderRecord | None:

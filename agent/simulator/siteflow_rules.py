@@ -17,7 +17,8 @@ ACCOUNT = "simulated-psp"
 PRODUCTS: tuple[Mapping[str, Any], ...] = (
     {"_id": "5c0000000000000000000001", "productCode": "card", "name": "Card", "components": ["card"]},
     {"_id": "5c0000000000000000000002", "productCode": "Flat", "name": "Flat sheet", "components": ["Content"]},
-    {"_id": "5c0000000000000000000003", "productCode": "book", "name": "Book", "components": ["cover", "text"]},
+    {"_id": "5c0000000000000000000003", "productCode": "Business Cards", "name": "Cards", "components": ["Content"]},
+    {"_id": "5c0000000000000000000004", "productCode": "book", "name": "Book", "components": ["cover", "text"]},
 )
 SKUS: tuple[Mapping[str, Any], ...] = tuple(
     {"_id": f"5d000000000000000000000{number}", "code": product["productCode"], "productId": product["_id"],

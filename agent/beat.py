@@ -161,7 +161,7 @@ class Beat:
             return min(wait, LONGEST_PAUSE_SECONDS)
         self._free_at = present + REQUEST_SECONDS
         half.due_at = present + self._asked(half, devices)
-        return min(REQUEST_SECONDS, LONGEST_PAUSE_SECONDS)
+        return REQUEST_SECONDS
 
     def restate(self) -> None:
         """Tell how the presses are again, to a broker that has forgotten it."""

@@ -65,6 +65,7 @@ def test_the_inventory_is_at_the_broker_and_on_the_command_line(
     printer = {"alias": "press", "uris": [press.ready_line()["http_url"]]}
     with RunningAgent(tmp_path / "agent", mqtt={"port": broker.port}, printers=[printer]) as agent:
         printer_id = agent.printer("press", online=True)["id"]
+        agent.until("a first sample", lambda: agent.ask("counters"))
         told = user.hear_retained(f"inventory/{printer_id}")
         (shown,) = agent.run_json("inventory", "--printer", "press")
         (sample,) = agent.run_json("inventory", "--counters")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -190,6 +190,31 @@ def test_people_can_ask_without_an_agent(
         printed(bench, "a.pdf", "b.pdf")
         assert main(["--config", str(a_config(tmp_path, bench)), "beat", *arguments]) == 0
     assert shown in capsys.readouterr().out
+
+
+def test_attempts_can_be_watched(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of before, then each once as it comes, a line of JSON each; an outage is told and waited out."""
+    with live() as bench:
+        printed(bench, "a.pdf")
+        fault = "/simulator/fault?method=GET&path=/printbeat/externalApi/jobs&status=503"
+        steps: list[Callable[[], object]] = [
+            lambda: printed(bench, "b.pdf"),
+            lambda: bench.call("POST", fault),
+            lambda: printed(bench, "c.pdf"),
+        ]
+
+        def pause(_seconds: float) -> None:
+            if not steps:
+                raise KeyboardInterrupt
+            steps.pop(0)()
+
+        monkeypatch.setattr("agent.cli.beat.time.sleep", pause)
+        assert main(["--config", str(a_config(tmp_path, bench)), "beat", "jobs", "--watch", "--json"]) == 130
+    told = capsys.readouterr()
+    assert [json.loads(line)["jobName"] for line in told.out.splitlines()] == ["a.pdf", "b.pdf", "c.pdf"]
+    assert "HTTP 503" in told.err
 
 
 @pytest.mark.parametrize(

@@ -317,7 +317,7 @@ class PrinterConfig:
     hot_folder: Path | None = _key(
         None, "folder whose files are printed here; an absolute path, of this printer alone", pattern=r"/.+"
     )
-    printos_type: str = _key("", "PrintOS device type, such as IndigoPress")
+    printos_type: str = _key("", "PrintOS device type, such as IndigoPress; `printos-agent types` lists them")
     printos_model: str = _key("", "PrintOS model", default_text="the printer's make and model")
 
 

@@ -58,7 +58,7 @@ class Devices:
         self._activating = threading.Lock()
         self._logins: dict[str, DeviceLogin] = {}
         self._unopened: dict[str, str] = {}
-        self._judged: dict[str, tuple[Identity, bool, str]] = {}
+        self._judged: dict[str, tuple[Identity, bool, str, DeviceLogin | None]] = {}
 
     def open(self) -> None:
         """Load the credentials of the devices; one that can't be opened is told, and the others go on."""
@@ -146,9 +146,9 @@ class Devices:
 
     def note_states(self) -> None:
         """Let the registry say how each printer stands with PrintOS, where that follows from what is here."""
-        for printer in self._registry.printers():
-            self._note_state(printer)
-            beat()
+        if not self._activating.locked():
+            for printer in self._registry.printers():
+                self._note_state(printer)
 
     def accepted(self, printer: Printer, login: DeviceLogin) -> None:
         """Note that PrintOS took a printer's status from the device of `login`."""
@@ -222,12 +222,12 @@ class Devices:
 
     def _note_state(self, printer: Printer) -> None:
         """Judge a printer anew where it, or what is known of it, has changed."""
-        basis = (printer.identity, printer.approved, printer.printos)
-        has_login = printer.id in self._logins
-        if self._activating.locked() or (not has_login and self._judged.get(printer.id) == basis):
+        basis = (printer.identity, printer.approved, printer.printos, self._logins.get(printer.id))
+        if self._judged.get(printer.id) == basis:
             return
+        beat()
         self._judged[printer.id] = basis
-        if not has_login and printer.approved:
+        if printer.approved and printer.id not in self._logins:
             self._inherit(printer)
         state, message = self._state_here(printer)
         if state != printer.printos:
@@ -237,7 +237,7 @@ class Devices:
         """Give the state that follows from what is here, and why; what only PrintOS can tell stays as it is."""
         told = printer.printos
         if printer.id in self._logins:
-            return ("active" if told in UNSETTLED | HERE else told), None
+            return ("active" if told in UNSETTLED or told in HERE else told), None
         if printer.id in self._unopened:
             return self._unopened[printer.id], None
         if told == "activating":

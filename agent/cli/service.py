@@ -31,7 +31,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     status.set_defaults(run=show_status)
     activate = commands.add_parser("activate", help="create the PrintOS devices of the approved printers")
     activate.add_argument("--printer", metavar="ID", help="only this printer")
-    activate.add_argument("--replace", action="store_true", help="make anew what PrintOS has already")
+    activate.add_argument(
+        "--replace", action="store_true", help="make devices anew, also working ones: name one printer"
+    )
     activate.add_argument("--login", help="the PSP administrator's login; asked for otherwise")
     activate.add_argument(
         "--password-stdin",

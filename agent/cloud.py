@@ -30,7 +30,8 @@ POST_TIMEOUT_SECONDS = 10.0
 POSTS_PER_STEP = 20
 STEP_BUDGET_SECONDS = 20.0
 TOGETHER_SECONDS = 1.0
-"""What is due within it is told together: looking at a thousand printers costs more than telling of one."""
+TOGETHER_SHARE = 60
+"""What is due within a second, or a sixtieth of the interval, goes together: looking at all printers costs more."""
 
 AWAY_PAUSE_SECONDS = 5.0
 AWAY_PAUSE_CEILING_SECONDS = 300.0
@@ -126,6 +127,7 @@ class Cloud:
         self._devices = devices
         self._workload = workload
         self._interval_seconds = status_interval_seconds
+        self._together_seconds = min(TOGETHER_SECONDS, status_interval_seconds / TOGETHER_SHARE)
         self._monotonic = monotonic
         self._is_closing = False
         self._told: dict[str, _Device] = {}
@@ -151,15 +153,15 @@ class Cloud:
         for _, _, device in sorted(due, key=itemgetter(0, 1)):
             is_late = self._is_closing or self._monotonic() - now > STEP_BUDGET_SECONDS
             if is_late or left == 0:
-                return TOGETHER_SECONDS
+                return self._together_seconds
             outcome = self._post(device)
             if outcome is Outcome.AWAY:
-                return TOGETHER_SECONDS
+                return self._together_seconds
             left -= outcome is Outcome.ANSWERED
         if due:
-            return TOGETHER_SECONDS
+            return self._together_seconds
         next_due = min((moment for moment, _ in dues), default=now + POLL_SECONDS)
-        return max(TOGETHER_SECONDS, min(next_due - self._monotonic(), POLL_SECONDS))
+        return max(self._together_seconds, min(next_due - self._monotonic(), POLL_SECONDS))
 
     def close(self) -> None:
         """Tell PrintOS that the devices go off, as far as that goes in a few seconds."""

@@ -48,16 +48,16 @@ def run(turns: LoginTurns, ticker: Ticker, devices: tuple[str, ...], login: Logi
 
 @pytest.mark.parametrize("spread", [0.0, 0.5, 1.0])
 def test_a_thousand_sessions_that_ended_at_once_are_no_storm(spread: float) -> None:
-    """PrintOS comes back: ten logins at once, then two a second at the most, and all are in after fifteen minutes."""
+    """PrintOS comes back: ten logins at once, then two a second, and all are in after little more than eight minutes."""
     ticker, per_second = Ticker(), Counter[int]()
     began = ticker()
     run(turns_of(ticker, spread=spread), ticker, DEVICES, lambda _device: per_second.update([int(ticker() - began)]))
     assert per_second.total() == 1000
     assert per_second.pop(0) <= 12
     assert max(per_second.values()) <= 3
-    most = max(sum(per_second[second] for second in range(begin, begin + 60)) for begin in range(1, 900))
+    most = max(sum(per_second[second] for second in range(begin, begin + 60)) for begin in range(1, 500))
     assert most <= 121
-    assert ticker() - began < 900
+    assert ticker() - began < 500
 
 
 def test_after_an_outage_of_logins_one_device_asks_and_the_others_follow_in_turn() -> None:
@@ -90,7 +90,7 @@ def test_the_pause_that_printos_asks_for_is_kept_by_all(spread: float, seconds: 
     ticker.advance(seconds - 1)
     assert [attempt(turns, device) for device in ("d-1", "d-2")] == [1, 1]
     assert turns.problem == "HTTP 429"
-    ticker.advance(1)
+    ticker.advance(2)
     assert attempt(turns, "d-2") is None
     assert turns.problem == ""
 

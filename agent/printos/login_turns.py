@@ -108,8 +108,9 @@ class LoginTurns:
     def _seconds_to_turn(self, device: str, now: float) -> float:
         at = self._turns.get(device)
         if at is None or at + LAPSE_SECONDS < now:
-            at = self._turns[device] = max(now - (IN_A_ROW - 1) * self._pause_seconds, self._next_turn_at)
-            self._next_turn_at = at + self._pause_seconds * (1 + self._spread() / 2)
+            turn_at = max(now - (IN_A_ROW - 1) * self._pause_seconds, self._next_turn_at)
+            self._next_turn_at = turn_at + self._pause_seconds
+            at = self._turns[device] = turn_at + self._pause_seconds * self._spread() / 2
         if at > now:
             return at - now
         return AT_ONCE_PAUSE_SECONDS if self._under_way >= MOST_AT_ONCE else 0.0

@@ -16,8 +16,8 @@ INTERVAL_SECONDS = 120.0
 CHANGE_SECONDS = 60.0
 SLACK_SECONDS = 10.0
 LONGEST_PAUSE_SECONDS = 300.0
-SECONDS_A_LOGIN = 0.75
-"""At the most, when all want one: turns are half a second apart, and up to half as far again."""
+SECONDS_A_LOGIN = 0.5
+"""How far turns are apart when all want one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,13 @@ from agent.printos.device_types import doubt
 
 
 def config_warnings(config: Config) -> Iterator[str]:
-    """Name the types and models of PrintOS that HP's list does not have, or says give no credentials."""
+    """Name what has no effect, and the types and models of PrintOS that HP's list does not have or gives no logins."""
+    if config.siteflow.postback_token_file is not None and not config.web.listen:
+        yield "siteflow.postback_token_file: has no effect without web.listen"
+    yield from _doubtful_types(config)
+
+
+def _doubtful_types(config: Config) -> Iterator[str]:
     if config.printos.dialect != "platform":
         return
     for number, printer in enumerate(config.printers, 1):

@@ -15,7 +15,7 @@ from agent.http import HttpClient
 from agent.model import Job, JobState, Ticket
 from agent.printos.presigned import PresignedPut
 from agent.printos.signed_exchange import SignedExchange
-from agent.printos.signing import ApiKey, sign_printos, sign_siteflow
+from agent.printos.signing import ApiKey, sign_siteflow
 from agent.printos.siteflow import SiteFlow
 from agent.printos.siteflow_target import SiteFlowTarget
 from agent.simulator.pdf import write_pdf
@@ -88,11 +88,11 @@ class SiteFlowBench:
     def __post_init__(self) -> None:
         self.restart()
 
-    def restart(self) -> None:
-        """Begin anew with what is on the disk, as an agent does after a crash."""
+    def restart(self, *, secret: str = SECRET, put: PresignedPut | None = None) -> None:
+        """Begin anew with what is on the disk, as an agent does after a crash; `put` uploads in another way."""
         self.target = SiteFlowTarget(
-            client=a_client(self.simulator, self.http, self.clock),
-            put=PresignedPut(http=self.http, service_url=self.simulator.url),
+            client=a_client(self.simulator, self.http, self.clock, secret=secret),
+            put=put or PresignedPut(http=self.http, service_url=self.simulator.url),
             config=self.config,
             template=self.template,
             monotonic=self._monotonic,
@@ -158,14 +158,14 @@ class SiteFlowBench:
         return self.clock.moment.timestamp()
 
 
-def a_client(simulator: PrintOSSimulator, http: HttpClient, clock: FakeClock, *, signing: str = "oneflow") -> SiteFlow:
+def a_client(simulator: PrintOSSimulator, http: HttpClient, clock: FakeClock, *, secret: str = SECRET) -> SiteFlow:
     """Give a client of the simulator's Site Flow."""
     exchange = SignedExchange(
         service="Site Flow",
         http=http,
         base_url=f"{simulator.url}/siteflow",
-        key=ApiKey(KEY, SECRET),
-        sign=sign_printos if signing == "printos" else sign_siteflow,
+        key=ApiKey(KEY, secret),
+        sign=sign_siteflow,
         now=clock,
     )
     return SiteFlow(exchange=exchange, orders=exchange)

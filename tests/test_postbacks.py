@@ -6,9 +6,12 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+from agent.config import parse_config
+from agent.config_warnings import config_warnings
 from agent.http import Answer, HttpClient
 from agent.model import Event
 from agent.postback import Postback, parse_postback
@@ -174,3 +177,10 @@ def test_a_flood_of_postbacks_writes_little(bench: Bench) -> None:
     bench.seconds += 60
     bench.send()
     assert len(bench.events) == EVENTS_A_MINUTE + 1
+
+
+def test_a_token_without_a_listener_is_doubtful() -> None:
+    """`config check` says so."""
+    text = '[siteflow]\nkey = "k"\nsecret_file = "s"\npostback_token_file = "t"\n'
+    for more, warnings in (("", 1), ('[web]\nlisten = "127.0.0.1:8080"\n', 0)):
+        assert len(list(config_warnings(parse_config(text + more, Path("agent.toml"))))) == warnings

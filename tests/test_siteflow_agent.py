@@ -225,7 +225,9 @@ def test_the_command_line_orders_without_an_agent(tmp_path: Path, shell: Shell) 
     code, order = shell.ask("order", "submit", good)
     assert (code, order["source_order_id"], order["status"]) == (0, "A1", "dataready")
     assert shell.ask("order", "submit", good)[0] == 5
-    assert shell.ask("order", "show", order["id"])[1] == shell.ask("order", "show", "--source-id", "A1")[1]
+    shown = shell.ask("order", "show", order["id"])[1]
+    assert shown == shell.ask("order", "show", "--source-id", "A1")[1]
+    assert [artwork["status"] for artwork in shown["artwork"]] == ["error"]
     assert [it["id"] for it in shell.ask("order", "list")[1]] == [order["id"]]
     assert shell.ask("order", "show", "nobody") == (3, None)
     assert shell.ask("order", "cancel", "--source-id", "A1")[1]["status"] == "cancelled"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -12,7 +12,8 @@ from urllib.parse import parse_qsl
 import pytest
 
 from agent.errors import TicketError
-from agent.model import JobOptions, JobState, Ticket
+from agent.model import Document, JobOptions, JobState, Ticket
+from agent.printos.presigned import PresignedPut
 from agent.simulator.printos_http import Call
 from tests.conftest import FakeClock
 from tests.siteflow_parts import CARD, ORDER, SUBMIT, SiteFlowBench, changed, siteflow_bench
@@ -217,24 +218,27 @@ def test_a_pause_that_site_flow_asks_for_is_kept(bench: SiteFlowBench) -> None:
     assert len(bench.orders()) == 1
 
 
-def test_a_wrong_key_keeps_jobs_waiting_for_the_operator(bench: SiteFlowBench) -> None:
-    """None is lost for it; the job says why it waits."""
-    bench.simulator.signatures.secrets = {}  # somebody has revoked it
+def test_a_wrong_secret_keeps_jobs_waiting_for_the_operator(bench: SiteFlowBench) -> None:
+    """None is lost for it; the job says why it waits, in Site Flow's words."""
+    bench.restart(secret="another")
     bench.accept()
     bench.run(60)
     assert bench.outcome() == (JobState.PENDING, ("agent-printer-unreachable",))
-    assert "the key is unknown" in bench.job().message
+    assert "HTTP 401: the digest is wrong: wrong secret" in bench.job().message
+    bench.restart()
+    bench.run(5)
+    assert len(bench.orders()) == 1
 
 
-def test_a_key_that_is_revoked_later_ends_no_order(bench: SiteFlowBench) -> None:
+def test_a_secret_that_is_wrong_later_ends_no_order(bench: SiteFlowBench) -> None:
     """What becomes of it is asked on and on."""
     bench.accept()
     bench.run(5)
-    secrets, bench.simulator.signatures.secrets = bench.simulator.signatures.secrets, {}
+    bench.restart(secret="another")
     bench.run(600)
     assert bench.outcome()[0] is JobState.PROCESSING
-    bench.simulator.signatures.secrets = secrets
-    bench.run(120)
+    bench.restart()
+    bench.run(5)
     assert bench.outcome() == SHIPPED
 
 
@@ -285,19 +289,26 @@ def test_a_cancel_during_an_outage_is_carried_out_after_it(bench: SiteFlowBench)
     assert bench.outcome() == (JobState.CANCELED, ("job-canceled-by-user",))
 
 
+class CancelledMeanwhile(PresignedPut):
+    """Uploads a document while somebody cancels its job."""
+
+    def __init__(self, bench: SiteFlowBench) -> None:
+        super().__init__(http=bench.http, service_url=bench.simulator.url)
+        self._bench = bench
+
+    def put(self, url: str, document: Document, *, beat: Callable[[], None]) -> None:
+        """Upload, then cancel."""
+        super().put(url, document, beat=beat)
+        self._bench.parts.spool.cancel("cards")
+
+
 def test_a_cancel_before_the_order_leaves_nothing(bench: SiteFlowBench) -> None:
     """It is looked for between the upload and the order."""
-    original = bench.target._put.put
-
-    def cancelled(*arguments: Any, **named: Any) -> None:
-        original(*arguments, **named)
-        bench.parts.spool.cancel("cards")
-
-    bench.target._put.put = cancelled  # type: ignore[method-assign]  # the one moment that no clock can meet
+    bench.restart(put=CancelledMeanwhile(bench))
     bench.accept()
     bench.run(30)
     assert bench.outcome() == (JobState.CANCELED, ("job-canceled-by-user",))
-    assert bench.orders() == []
+    assert (bench.orders(), bench.calls("GET /file/getpreupload")) == ([], 1)
 
 
 def test_a_cancel_in_site_flow_is_told_as_the_operators(bench: SiteFlowBench) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from agent.errors import ConflictError
 from agent.http import Answer, HttpClient
 from agent.web import BODY_LIMIT_BYTES, WebAnswer, WebRequest, WebServer
+from tests.running_agent import run_command
 from tests.web_parts import THREADS, listening
 
 
@@ -113,3 +115,11 @@ def test_a_place_that_is_taken_is_told(web: WebServer) -> None:
     """With the key that names it."""
     with pytest.raises(ConflictError, match=r"web\.listen"):
         WebServer(listen=f"127.0.0.1:{web.port}", pages={}).open()
+
+
+def test_an_agent_whose_place_is_taken_says_so_and_does_not_start(tmp_path: Path, web: WebServer) -> None:
+    """Whoever wants postbacks would wait for them in vain otherwise."""
+    file = tmp_path / "agent.toml"
+    file.write_text(f'[agent]\nstate_dir = "{tmp_path}/state"\n[web]\nlisten = "127.0.0.1:{web.port}"\n')
+    done = run_command("--config", file, "run")
+    assert (done.returncode, "web.listen" in done.stderr) == (5, True)

@@ -106,8 +106,10 @@ def show_order(options: argparse.Namespace) -> int:
     """Show an order."""
     with _siteflow(load_config(options.config)) as siteflow:
         record = _found(siteflow, options)
-    shown = record.to_json()
-    return _show(options, shown, facts({name.replace("_", " "): value for name, value in shown.items()}))
+        files = _patiently(lambda: siteflow.files(record.id))
+    shown = {**record.to_json(), "artwork": [file.to_json() for file in files]}
+    lines = {**record.to_json(), "artwork": [file.sentence() for file in files]}
+    return _show(options, shown, facts({name.replace("_", " "): value for name, value in lines.items()}))
 
 
 def list_orders(options: argparse.Namespace) -> int:

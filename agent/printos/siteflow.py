@@ -16,7 +16,14 @@ from agent.http import Answer
 from agent.printos.exchange import parse_json, retry_after
 from agent.printos.signed_exchange import SignedExchange
 from agent.printos.signing import ApiKey, Sign
-from agent.printos.siteflow_status import OrderRecord, parse_order, parse_orders, parse_refusal
+from agent.printos.siteflow_status import (
+    ArtworkRecord,
+    OrderRecord,
+    parse_artwork,
+    parse_order,
+    parse_orders,
+    parse_refusal,
+)
 from agent.printos.upload_urls import UploadUrls, parse_upload_urls
 
 THROTTLED = 429
@@ -113,9 +120,9 @@ class SiteFlow:
         """Read by which codes it can be ordered."""
         return _listed(self._get("/api/sku"))
 
-    def files(self, order_id: str) -> list[dict[str, Any]]:
+    def files(self, order_id: str) -> list[ArtworkRecord]:
         """Read what is known of an order's documents."""
-        return _listed(self._get(f"/api/files/order/{_segment(order_id)}"))
+        return [parse_artwork(file) for file in _listed(self._get(f"/api/files/order/{_segment(order_id)}"))]
 
     def upload_urls(self, media_type: str) -> UploadUrls:
         """Get the URLs to put a document and to have it fetched from."""

@@ -79,6 +79,41 @@ class OrderRecord:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class ArtworkRecord:
+    """What Site Flow tells of one document of an order; of its URL nothing, which may be as good as a password."""
+
+    status: str = ""
+    pages: int | None = None
+    size: int | None = None
+    problem: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it for a machine."""
+        return {
+            "status": self.status or None,
+            "pages": self.pages,
+            "size": self.size,
+            "problem": self.problem or None,
+        }
+
+    def sentence(self) -> str:
+        """Give it for a person."""
+        pages = f", {self.pages} {'page' if self.pages == 1 else 'pages'}" if self.pages else ""
+        return f"{self.status or 'unknown'}{pages}{f' ({self.problem})' if self.problem else ''}"
+
+
+def parse_artwork(file: Mapping[str, Any]) -> ArtworkRecord:
+    """Read what is told of one document."""
+    problem = _object(file.get("error")).get("message")
+    return ArtworkRecord(
+        status=_text(file.get("status")) or "",
+        pages=_count(file.get("pageCount")),
+        size=_count(file.get("fileSize")),
+        problem=_text(problem) or "",
+    )
+
+
 def parse_order(content: Any) -> OrderRecord | None:
     """Read the one order of an answer; None where there is none."""
     return next(_records(content), None)
@@ -199,6 +234,10 @@ def _is_id(value: Any) -> bool:
     return (isinstance(value, str) and 0 < len(value) <= ID_LIMIT and value.isprintable()) or (
         isinstance(value, int) and not isinstance(value, bool)
     )
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def _text(value: Any) -> str | None:

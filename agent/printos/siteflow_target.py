@@ -123,8 +123,8 @@ class SiteFlowTarget:
 
     def find_job(self, job: Job, *, of_any_attempt: bool = False) -> JobReading | None:  # noqa: ARG002 - they share the id
         """Look for the order of a job by its own id, which all attempts at it share."""
-        order = self._order(job.delivery, job.options.copies, _own_id(job))
-        found = self._found(source_order_id(order) or "")
+        asked = order_of(job.delivery.get("order", {}), self._template)
+        found = self._found(source_order_id(asked) or _own_id(job))
         return None if found is None else self._noted(found)
 
     def read_job(self, device_job_id: str, *, user: str | None = None) -> JobReading:  # noqa: ARG002 - an order is nobody's

@@ -330,6 +330,30 @@ def test_an_id_of_the_tickets_own_that_is_another_orders_is_refused(bench: SiteF
     assert len(bench.orders()) == 1
 
 
+def test_a_site_flow_that_knows_no_own_ids_gets_orders_all_the_same(bench: SiteFlowBench) -> None:
+    """Nobody else has an id that we have made; of a ticket's own id that must be known."""
+    bench.fault("GET", ".*/bysourceid/.*", status=400)
+    bench.accept()
+    bench.dispatcher.step()
+    assert len(bench.orders()) == 1
+    bench.fault("GET", ".*/bysourceid/.*", status=400)
+    bench.accept("theirs", order=OPEN)
+    bench.run(0)
+    assert bench.outcome("theirs") == (JobState.PENDING, ("agent-printer-unreachable",))
+    assert len(bench.orders()) == 1
+
+
+def test_an_order_that_site_flow_cant_look_for_is_a_persons_to_settle(bench: SiteFlowBench) -> None:
+    """Its answer was lost, and the question after its own id is refused."""
+    bench.fault("POST", SUBMIT, when="after")
+    bench.accept()
+    bench.dispatcher.step()
+    for _ in range(60):
+        bench.fault("GET", ".*/bysourceid/.*", status=400)
+    bench.run(20)
+    assert bench.outcome() == HELD
+
+
 def test_an_agent_that_starts_again_follows_its_orders(bench: SiteFlowBench) -> None:
     """By Site Flow's id of each."""
     bench.accept()

@@ -124,7 +124,7 @@ class SiteFlowTarget:
     def find_job(self, job: Job, *, of_any_attempt: bool = False) -> JobReading | None:  # noqa: ARG002 - they share the id
         """Look for the order of a job by its own id, which all attempts at it share."""
         asked = order_of(job.delivery.get("order", {}), self._template)
-        found = self._found(source_order_id(asked) or _own_id(job))
+        found = self._found_if_told(source_order_id(asked) or _own_id(job))
         return None if found is None else self._noted(found)
 
     def read_job(self, device_job_id: str, *, user: str | None = None) -> JobReading:  # noqa: ARG002 - an order is nobody's
@@ -178,9 +178,11 @@ class SiteFlowTarget:
         other items.
         """
         own_id = source_order_id(order) or ""
+        if own_id == _own_id(job):
+            return self._found_if_told(own_id)
         found = self._found(own_id)
-        if found is None or own_id == _own_id(job):
-            return found
+        if found is None:
+            return None
         if job.attempts > 1 and (not found.items or found.items == _items(order)):
             return found
         problem = f"Site Flow has another order with the sourceOrderId {own_id} ({found.id})"
@@ -212,6 +214,16 @@ class SiteFlowTarget:
             return self._heard(lambda: self._client.order_by_source(own_id))
         except NotFoundError:
             return None
+
+    def _found_if_told(self, own_id: str) -> OrderRecord | None:
+        """Look for an order; one that Site Flow does not know how to look for is none that it shows."""
+        try:
+            return self._found(own_id)
+        except PrinterUnreachableError as error:
+            cause = error.__cause__
+            if isinstance(cause, CloudRefusedError) and cause.status not in UNAUTHORISED:
+                return None
+            raise
 
     def _noted(self, record: OrderRecord) -> JobReading:
         reading = reading_of(record, completed_at=self._config.completed_at, errored=self._config.errored)

@@ -20,7 +20,7 @@ from agent.simulator.printos_http import RefusalError
 from agent.simulator.printos_uploads import Content, Intake, Uploads
 from agent.simulator.siteflow_rules import invalid
 
-MOST_ORDERS = 10_000
+MOST_ORDERS = 1000
 FETCH_LIMIT_BYTES = 1 << 30
 FETCH_SECONDS = 30.0
 POSTBACK_SECONDS = 2.0

@@ -3,9 +3,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from agent.hot_folder import HotFolder
+from agent.hot_folder_journal import HotFolderJournal
+from agent.hot_folders import HotFolders
 from agent.model import JobState
 from tests.conftest import FakeClock
 from tests.disks import make_read_only, small_disk
@@ -108,6 +112,26 @@ def test_many_files_at_once_are_taken_a_few_at_a_time(hot: Hot) -> None:
     hot.clock.advance(SETTLE_SECONDS)
     assert [hot.folder.look() for _ in range(3)] == [True, True, False]
     assert len(set(names_of(hot))) == 120
+
+
+def test_folders_take_turns_and_one_that_fails_keeps_no_other_from_its_own(hot: Hot) -> None:
+    """Whatever goes wrong in one, the next step is the other's."""
+
+    class Broken:
+        path = Path("/broken")
+
+        def look(self) -> bool:
+            raise RuntimeError("a mistake of ours")
+
+    journal = HotFolderJournal(hot.parts.store, now=hot.clock)
+    folders = HotFolders([cast("HotFolder", Broken()), hot.folder], journal=journal)
+    hot.drop("order.pdf")
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            folders.step()
+        assert folders.step() == 0.5
+        hot.clock.advance(SETTLE_SECONDS)
+    assert names_of(hot) == ["order"]
 
 
 def test_the_same_file_dropped_again_is_another_job_and_overwrites_nothing(hot: Hot) -> None:

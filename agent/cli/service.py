@@ -127,7 +127,8 @@ def _screen(status: Mapping[str, Any]) -> str:
             f"{entry['user'] or 'no user'} ({entry['limit']})" for entry in status["at_limit"]
         )
     if status["hot_folders"]:
-        summary["hot folders"] = "; ".join(map(hot_folder_line, status["hot_folders"]))
+        lines = [f"{folder['name']}: {hot_folder_line(folder)}" for folder in status["hot_folders"]]
+        summary["hot folders"] = "; ".join(lines)
     printers = [
         [
             printer["alias"] or printer["id"],

@@ -88,10 +88,19 @@ def test_hps_sample_succeeds(bench: Bench) -> None:
     assert bench.simulator.report()["box"]["folders"][0]["files"][0]["sha256"] == hashlib.sha256(PDF).hexdigest()
 
 
-def test_copies_may_be_digits_as_text(bench: Bench) -> None:
-    """As HP's JavaScript sample has them."""
-    payload = {"url": "http://127.0.0.1:9/a.jpg", "name": "a.jpg", "folderId": a_folder(bench)["_id"], "copies": "3"}
+def test_copies_may_be_digits_as_text_and_what_is_not_given_null(bench: Bench) -> None:
+    """As HP's JavaScript and C# samples have them."""
+    file = {"url": "http://127.0.0.1:9/a.jpg", "name": "a.jpg", "copies": "3", "substrate": None}
+    payload = file | {"folderId": a_folder(bench)["_id"]}
     assert ask(bench, "POST", FILE, payload)[1]["printInstructions"] == {"copies": 3}
+    assert ask(bench, "POST", FOLDER, {"name": "C", "from": None, "files": [file | {"folderId": None}]})[0] == 200
+
+
+def test_a_client_that_names_no_algorithm_is_told_by_its_digest(bench: Bench) -> None:
+    """HP's Java and PHP samples sign with SHA256 and don't say so."""
+    headers = sample_headers(bench, "GET", "/api/partner/substrate")
+    del headers["x-hp-hmac-algorithm"]
+    assert bench.call("GET", "/box/api/partner/substrate", headers=headers).status == 200
 
 
 @pytest.mark.parametrize(

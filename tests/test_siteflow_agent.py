@@ -232,7 +232,7 @@ def test_the_command_line_orders_without_an_agent(tmp_path: Path, shell: Shell) 
     assert shell.ask("order", "show", "nobody") == (3, None)
     assert shell.ask("order", "cancel", "--source-id", "A1")[1]["status"] == "cancelled"
     assert shell.ask("order", "cancel", order["id"])[0] == 5
-    assert [len(shell.ask(what)[1]) for what in ("products", "skus")] == [4, 4]
+    assert [len(shell.ask(what)[1]) for what in ("products", "skus")] == [5, 5]
 
 
 def test_people_are_shown_tables(tmp_path: Path, shell: Shell) -> None:

@@ -25,6 +25,7 @@ QUARTER = timedelta(minutes=15)
 WIDEST_OFFSET = timedelta(hours=14)
 """The farthest that a zone is from UTC."""
 AUTHORIZATION: Mapping[Family, str] = {"x-hp-hmac": "authentication", "x-oneflow": "authorization"}
+SHA1_DIGITS = 40
 RETIRED = "SHA1 was retired on 2022-03-30; sign with SHA256 and say so in x-hp-hmac-algorithm"
 IN_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", re.ASCII)
 WITHOUT_ZONE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
@@ -98,12 +99,16 @@ def _signed(call: Call, families: tuple[Family, ...]) -> Signed:
 
 
 def _hash_name(signed: Signed) -> str:
-    """Give the name of the hash; Site Flow's oldest clients name none and mean SHA1."""
+    """Give the name of the hash.
+
+    Where none is told, Site Flow's oldest clients mean SHA1; some of HP's samples for PrintOS (Java, PHP) sign with
+    SHA256 and say nothing, so that there the digest's length tells.
+    """
     if signed.family == "x-oneflow" and signed.algorithm in (None, "SHA1"):
         return "sha1"
-    if signed.algorithm in (None, "SHA1"):
+    if signed.algorithm == "SHA1" or (signed.algorithm is None and len(signed.digest) == SHA1_DIGITS):
         raise RefusalError(400, RETIRED)
-    if signed.algorithm != "SHA256":
+    if signed.algorithm not in (None, "SHA256"):
         raise RefusalError(400, f"{signed.family}-algorithm must be SHA256")
     return "sha256"
 

@@ -97,7 +97,7 @@ class SiteFlowSide:
         if self.is_receipt_only:
             return self._receipt(call, body)
         _check(body)
-        return Reply(201, {"order": self._shown(self.book.create(body, source=ACCOUNT)), "success": True})
+        return Reply(200, {"order": self._shown(self.book.create(body, source=ACCOUNT)), "success": True})
 
     def list_orders(self, call: Call) -> Reply:
         """Give a page of orders."""

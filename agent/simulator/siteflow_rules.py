@@ -19,14 +19,15 @@ PRODUCTS: tuple[Mapping[str, Any], ...] = (
     {"_id": "5c0000000000000000000002", "productCode": "Flat", "name": "Flat sheet", "components": ["Content"]},
     {"_id": "5c0000000000000000000003", "productCode": "Business Cards", "name": "Cards", "components": ["Content"]},
     {"_id": "5c0000000000000000000004", "productCode": "book", "name": "Book", "components": ["cover", "text"]},
+    {"_id": "5c0000000000000000000005", "productCode": "PEARSON85x11", "name": "Pad", "components": ["cover", "inner"]},
 )
 SKUS: tuple[Mapping[str, Any], ...] = tuple(
     {"_id": f"5d000000000000000000000{number}", "code": product["productCode"], "productId": product["_id"],
      "components": [{"code": code} for code in product["components"]]}
     for number, product in enumerate(PRODUCTS, 1)
 )  # fmt: skip
-COMPONENTS: Mapping[str, frozenset[str]] = {
-    str(sku["code"]): frozenset(component["code"] for component in sku["components"]) for sku in SKUS
+COMPONENTS: Mapping[str, tuple[str, ...]] = {
+    str(sku["code"]): tuple(component["code"] for component in sku["components"]) for sku in SKUS
 }
 PRINT_TYPES = ("digital", "litho", "largeformat")
 COUNTRY = re.compile(r"[A-Z]{2}")
@@ -96,7 +97,7 @@ def _of_item(path: str, item: Any, shipments: int) -> Iterator[Mistake]:
         yield from _of_component(f"{path}.components.{number}", component, COMPONENTS[sku])
 
 
-def _of_component(path: str, component: Any, codes: frozenset[str]) -> Iterator[Mistake]:
+def _of_component(path: str, component: Any, codes: Sequence[str]) -> Iterator[Mistake]:
     if not isinstance(component, dict) or component.get("code") not in codes:
         yield f"{path}.code", "the product has no such component"
         return

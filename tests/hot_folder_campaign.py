@@ -20,13 +20,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from agent.simulator.printer import PrinterOptions, SimulatedPrinter
+from agent.simulator.processes import wait_for
 from tests.crash.documents import make_document, number_of
 from tests.running_agent import RunningAgent
 from tests.test_hot_folder_kills import kill_at
 
 SIZES = (2_000, 600_000)
 LARGEST_BATCH = 4
-LONGEST_LIFE_SECONDS = 2.5
+LONGEST_LIFE_SECONDS = 4.0
+PATIENCE_SECONDS = 120.0
 JDF_SHARE = 0.3
 SETTLE_SECONDS = 1
 
@@ -74,18 +76,19 @@ class HotSite:
             unfinished.rename(self.hot / f"{number}.pdf")
 
     def kill_once(self) -> None:
-        """Have an agent live for a while, and kill it."""
+        """Have an agent live for a while that finds some files, and gets some more; and kill it."""
+        self.drop()
         self.agent.start()
-        deadline = time.monotonic() + self._random.uniform(0, LONGEST_LIFE_SECONDS)
-        while time.monotonic() < deadline:
-            self.drop()
-            time.sleep(self._random.uniform(0, LONGEST_LIFE_SECONDS / 4))
+        life_seconds = self._random.uniform(0, LONGEST_LIFE_SECONDS)
+        time.sleep(life_seconds / 4)
+        self.drop()
+        time.sleep(3 * life_seconds / 4)
         self.agent.kill()
 
     def finish(self, kills: int) -> Verdict:
         """Have an agent do what is left, and count."""
         with self.agent:
-            self.agent.until("all to be put away", lambda: self._is_tidy() or None)
+            wait_for("all to be put away", lambda: self._is_tidy() or None, PATIENCE_SECONDS)
         printed = Counter(map(number_of, (path.read_bytes() for path in self._printed.iterdir())))
         done = {int(path.stem) for path in (self.hot / "done").glob("*.pdf")}
         return Verdict(

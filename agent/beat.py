@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from agent.beat_roll import ABOUT_PRESSES, Roll
 from agent.errors import CloudRefusedError, CloudUnreachableError
 from agent.loop import backoff
 from agent.model import Printer
@@ -22,7 +23,10 @@ from agent.store import Store
 
 log = logging.getLogger(__name__)
 
-SCHEMA = ("CREATE TABLE beat_marker (id INTEGER PRIMARY KEY CHECK (id = 1), marker INTEGER NOT NULL)",)
+SCHEMA = (
+    "CREATE TABLE beat_marker (id INTEGER PRIMARY KEY CHECK (id = 1), marker INTEGER NOT NULL)",
+    "CREATE TABLE beat_topics (topic TEXT PRIMARY KEY) WITHOUT ROWID",
+)
 REQUEST_SECONDS = 30.0
 LONGEST_PAUSE_SECONDS = 60.0
 FAILURE_PAUSE_SECONDS = 60.0
@@ -98,13 +102,24 @@ class PrintBeat(Protocol):
 
 @dataclass(slots=True)
 class _Half:
-    """One of the two things that are asked: how, and when next."""
+    """One of the two things that are asked: about which presses, how, and when next.
+
+    `ask` reads and discards; `tell` tells what it reads, and gives the seconds until the next.
+    """
 
     name: str
-    ask: Callable[[Sequence[str]], float]
+    roll: Roll
+    ask: Callable[[Sequence[str]], object]
+    tell: Callable[[Sequence[str]], float]
     due_at: float = 0.0
     failures: int = 0
     problem: str = ""
+    has_told: bool = False
+
+    @property
+    def standing(self) -> str:
+        """Say how it stands."""
+        return self.problem or (self.roll.told() if self.has_told else "starting")
 
 
 class Beat:
@@ -139,20 +154,23 @@ class Beat:
         self._begin = begin
         self._monotonic = monotonic
         self._free_at = 0.0
-        self._told: dict[str, bytes] = {}
-        self._halves = [
-            *([_Half("jobs", self._tell_attempts)] if print_beat.tells_jobs else []),
-            *([_Half("presses", self._tell_presses)] if print_beat.tells_presses else []),
-        ]
+        self._told: dict[str, bytes | None] = {}  # None where an earlier life told it
+        jobs = _Half("jobs", Roll(monotonic=monotonic), print_beat.newest, self._tell_attempts)
+        presses = _Half("presses", Roll(monotonic=monotonic), print_beat.presses, self._tell_presses)
+        self._halves = [*([jobs] if print_beat.tells_jobs else []), *([presses] if print_beat.tells_presses else [])]
 
     def open(self) -> None:
-        """Make the table where it isn't there yet."""
+        """Make the tables where they aren't there yet, and find out what an earlier life has told."""
         self._store.migrate("beat", SCHEMA)
+        self._told = {row["topic"]: None for row in self._store.query("SELECT topic FROM beat_topics")}
+        if not self._print_beat.tells_presses:
+            self._show({})
 
     def step(self) -> float:
         """Ask what is due, once; gives the seconds until the next."""
         devices = tuple(sorted(set(self._devices())))[:DEVICES_LIMIT]
         if not self._halves or not devices:
+            self._show({})
             return LONGEST_PAUSE_SECONDS
         half = min(self._halves, key=lambda it: it.due_at)
         present = self._monotonic()
@@ -166,36 +184,47 @@ class Beat:
     def restate(self) -> None:
         """Tell how the presses are again, to a broker that has forgotten it."""
         for topic, payload in list(self._told.items()):
-            self._outbox.put(Note(topic, payload, retain=True))
+            if payload is not None:
+                self._outbox.put(Note(topic, payload, retain=True))
 
     def health(self) -> dict[str, str]:
-        """Say how each half stands: `ok`, or what is wrong."""
-        return {half.name: half.problem or "ok" for half in self._halves}
+        """Say how each half stands: `starting`, what is wrong, or `ok`, perhaps without presses that it knows not."""
+        return {half.name: half.standing for half in self._halves}
 
     def _asked(self, half: _Half, devices: Sequence[str]) -> float:
         """Ask one half and give the seconds until it is due again."""
         try:
-            pause = half.ask(devices)
+            pause = self._told_or_tried(half, devices)
         except CloudUnreachableError as error:
             half.failures += 1
             pause = backoff(half.failures, base=FAILURE_PAUSE_SECONDS, ceiling=REFUSED_PAUSE_SECONDS)
             if error.retry_after_seconds is not None:
                 pause = max(pause, error.retry_after_seconds)
                 self._free_at = max(self._free_at, self._monotonic() + error.retry_after_seconds)
-            self._note_problem(half, str(error))
+            _note_problem(half, str(error))
         except CloudRefusedError as error:
             pause = REFUSED_PAUSE_SECONDS
-            self._note_problem(half, str(error))
-        else:
-            if half.problem:
-                log.info("Print Beat tells its %s again", half.name)
-            half.failures, half.problem = 0, ""
+            _note_problem(half, str(error))
         return pause
 
-    def _note_problem(self, half: _Half, problem: str) -> None:
-        if not half.problem:
-            log.warning("Print Beat does not tell its %s: %s; it is asked again", half.name, problem)
-        half.problem = problem
+    def _told_or_tried(self, half: _Half, devices: Sequence[str]) -> float:
+        """Tell of the presses that are known; where their list is refused, find out by its parts which are not."""
+        part = half.roll.doubtful(devices)
+        if part:
+            half.roll.settle(part, refusal=_refusal_of(half.ask, part))
+            return 0.0
+        known = half.roll.known(devices)
+        try:
+            pause = half.tell(known)
+        except CloudRefusedError as error:
+            if error.status not in ABOUT_PRESSES or not half.roll.doubt(known):
+                raise
+            return 0.0
+        half.roll.take()
+        if half.problem:
+            log.info("Print Beat tells its %s again", half.name)
+        half.failures, half.problem, half.has_told = 0, "", True
+        return pause
 
     def _tell_attempts(self, devices: Sequence[str]) -> float:
         """Tell the next page of attempts; where that was full, the next is due at once."""
@@ -218,16 +247,27 @@ class Beat:
 
     def _tell_presses(self, devices: Sequence[str]) -> float:
         """Tell the presses that have changed, and clear those that are gone."""
-        now = {
-            f"beat/presses/{_level(press.serial or press.name)}": _payload(press.facts)
-            for press in self._print_beat.presses(devices).presses
-        }
-        with self._store.lazy_transaction():
-            for topic in (*now, *(self._told.keys() - now.keys())):
-                if self._told.get(topic) != now.get(topic):
-                    self._outbox.put(Note(topic, now.get(topic, b""), retain=True))
-        self._told = now
+        self._show(
+            {
+                f"beat/presses/{_level(press.serial or press.name)}": _payload(press.facts)
+                for press in self._print_beat.presses(devices).presses
+            }
+        )
         return self._interval_seconds
+
+    def _show(self, now: Mapping[str, bytes]) -> None:
+        """Have these retained topics, and no others, at the broker."""
+        if now == self._told:
+            return
+        with self._store.lazy_transaction() as connection:
+            for topic, payload in now.items():
+                if self._told.get(topic) != payload:
+                    connection.execute("INSERT OR IGNORE INTO beat_topics VALUES (?)", (topic,))
+                    self._outbox.put(Note(topic, payload, retain=True))
+            for topic in self._told.keys() - now.keys():
+                connection.execute("DELETE FROM beat_topics WHERE topic = ?", (topic,))
+                self._outbox.put(Note(topic, b"", retain=True))
+        self._told = dict(now)
 
     def _marker(self) -> int | None:
         """Give the marker up to which attempts are told, of whichever presses; None before the first."""
@@ -243,6 +283,23 @@ class Beat:
 def approved_serials(printers: Iterable[Printer]) -> tuple[str, ...]:
     """Give the serial numbers of the printers that are approved for PrintOS."""
     return tuple(it.identity.serial for it in printers if it.approved and it.identity.serial)
+
+
+def _refusal_of(ask: Callable[[Sequence[str]], object], part: Sequence[str]) -> CloudRefusedError | None:
+    """Ask about some presses, and give the refusal that may be of one of them; None where they are taken."""
+    try:
+        ask(part)
+    except CloudRefusedError as error:
+        if error.status not in ABOUT_PRESSES:
+            raise
+        return error
+    return None
+
+
+def _note_problem(half: _Half, problem: str) -> None:
+    if not half.problem:
+        log.warning("Print Beat does not tell its %s: %s; it is asked again", half.name, problem)
+    half.problem = problem
 
 
 def _level(text: str) -> str:

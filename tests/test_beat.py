@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agent.beat import UNSENT_LIMIT, approved_serials
-from agent.errors import StorageError
+from agent.errors import CloudRefusedError, StorageError
 from agent.outbox import Note
 from agent.printos.print_beat import Attempt, Press, RealTime
 from agent.printos.signing import ApiKey
@@ -18,6 +18,7 @@ from tests.beat_parts import DATA_KEY, PRESSES, Follower, client, print_beat, pr
 from tests.printos_parts import Bench, a_press
 
 INTERVAL = 300
+PRESS_TOPICS = [f"beat/presses/{press}" for press in PRESSES]
 
 
 @pytest.fixture
@@ -165,6 +166,72 @@ def test_presses_are_told_when_they_change_and_cleared_when_they_are_gone(bench:
     assert [topic for topic, _ in follower.told()] == ["beat/presses/40000001"]
 
 
+def test_one_unknown_press_does_not_silence_the_others(
+    bench: Bench, follower: Follower, caplog: pytest.LogCaptureFixture
+) -> None:
+    """HP refuses the whole list: its halves tell which press it is, and what was printed meanwhile is told then."""
+    follower.devices = (*PRESSES, "49999991", "49999992")
+    printed(bench, "a.pdf")
+    follower.run(15 * 60)
+    assert {topic for topic, _ in follower.told()} == {"beat/jobs/40000001", *PRESS_TOPICS}
+    unknown = "ok, without 49999992, 49999991: Print Beat refuses: HTTP 400: no press has the serial number 49999991"
+    assert [told.startswith(unknown) for told in follower.beat.health().values()] == [True, True]
+    assert len([it for it in caplog.records if "49999992, which is left out" in it.message]) == 2
+    side(bench).presses["49999991"] = "UP"
+    follower.run(2 * 3600)
+    printed(bench, "b.pdf", press="49999991")
+    follower.run(2 * INTERVAL)
+    assert "beat/jobs/49999991" in {topic for topic, _ in follower.told()}
+    assert "49999991," not in str(follower.beat.health())
+
+
+def test_a_list_that_is_refused_though_each_part_is_taken_is_asked_again_in_an_hour(
+    tmp_path: Path, bench: Bench
+) -> None:
+    """As where HP does not take several presses in this form: no press is to blame."""
+    fussy = Fussy(limit=1)
+    follower = Follower(tmp_path, bench, fussy)
+    follower.run(3 * 3600)
+    assert follower.beat.health() == {"jobs": "too many", "presses": "too many"}
+    assert fussy.asked == 2 * (1 + 2 + 1 + 2)
+    follower.store.close()
+
+
+def test_presses_none_of_which_is_known_are_asked_about_every_hour(tmp_path: Path, bench: Bench) -> None:
+    """And health has what HP said."""
+    fussy = Fussy(limit=0)
+    follower = Follower(tmp_path, bench, fussy)
+    follower.run(3 * 3600)
+    assert follower.beat.health() == {"jobs": "too many", "presses": "too many"}
+    assert fussy.asked == 2 * (1 + 2 + 2 * 2)
+    follower.store.close()
+
+
+def test_what_has_not_been_told_yet_is_not_called_good(follower: Follower) -> None:
+    """Nor bad: it is starting."""
+    assert follower.beat.health() == {"jobs": "starting", "presses": "starting"}
+    follower.run(INTERVAL)
+    assert follower.beat.health() == {"jobs": "ok", "presses": "ok"}
+
+
+@pytest.mark.parametrize("has_keys", [True, False])
+def test_a_press_that_is_taken_out_of_the_configuration_leaves_the_broker(
+    tmp_path: Path, bench: Bench, has_keys: bool
+) -> None:
+    """Also while the agent does not run, and where the key goes with it."""
+    follower = Follower(tmp_path, bench)
+    follower.run(INTERVAL)
+    follower.told()
+    follower.store.close()
+    left = client(bench) if has_keys else client(bench, data=None)
+    follower = Follower(tmp_path, bench, left)
+    follower.devices = PRESSES[:1] if has_keys else ()
+    follower.run(INTERVAL)
+    gone = [topic for topic, facts in follower.told() if facts is None]
+    assert sorted(gone) == PRESS_TOPICS[1:] if has_keys else PRESS_TOPICS
+    follower.store.close()
+
+
 def test_without_a_key_or_a_press_nothing_is_asked(tmp_path: Path, bench: Bench) -> None:
     """Print Beat is off by default."""
     for source, devices in ((client(bench, data=None, jobs=None), PRESSES), (client(bench), ())):
@@ -178,6 +245,33 @@ def test_without_a_key_or_a_press_nothing_is_asked(tmp_path: Path, bench: Bench)
 def test_presses_are_by_default_the_printers_that_are_approved() -> None:
     """Those that PrintOS may know, by their serial numbers."""
     assert approved_serials([a_press(1), a_press(2, approved=False)]) == ("EX0000001",)
+
+
+@dataclass
+class Fussy:
+    """A Print Beat that takes no more than so many presses at once."""
+
+    limit: int
+    asked: int = 0
+    tells_jobs: bool = True
+    tells_presses: bool = True
+
+    def attempts(self, devices: Sequence[str], *, after: int) -> Sequence[Attempt]:
+        """Give none, after whichever."""
+        assert after >= 0
+        return self.newest(devices)
+
+    def newest(self, devices: Sequence[str]) -> Sequence[Attempt]:
+        """Give none."""
+        self.asked += 1
+        if len(devices) > self.limit:
+            raise CloudRefusedError("too many", status=400)
+        return ()
+
+    def presses(self, devices: Sequence[str]) -> RealTime:
+        """Give none."""
+        self.newest(devices)
+        return RealTime(())
 
 
 @dataclass

@@ -211,7 +211,7 @@ CHOICE = (
 )
 # What moves things between the parts; they are handed what speaks to brokers and clouds.
 SERVICES = (
-    ("destinations.py",),
+    ("beat_roll.py", "destinations.py"),
     (
         "activation.py",
         "beat.py",

@@ -175,7 +175,9 @@ def test_attempts_of_a_hostile_answer_are_cleaned_or_left_out() -> None:
     ("arguments", "shown"),
     [
         ((), "Press 40000001"),
+        ((), "b.pdf"),
         (("--json",), '"total": {"pressName": "Total"'),
+        (("--json",), '"attempts": [{"marker": 1'),
         (("jobs",), "b.pdf"),
         (("jobs", "--json", "--limit", "1"), '[{"marker": 2'),
         (("historic", "PrintVolume", "--from", "2026-01-01", "--to", "2026-01-02"), "1.0"),
@@ -219,15 +221,44 @@ def test_attempts_can_be_watched(
 
 @pytest.mark.parametrize(
     ("options", "arguments", "code"),
-    [({"secret": "wrong"}, (), 4), ({"devices": []}, (), 3), ({"key": ""}, (), 2), ({}, ("historic", "../x"), 2)],
+    [
+        ({"secret": "wrong"}, (), 4),
+        ({"devices": []}, (), 3),
+        ({"key": ""}, (), 2),
+        ({}, ("historic", "../x"), 2),
+        ({}, ("historic", "Jams", "--from", "2026-02-01", "--to", "2026-01-01"), 2),
+    ],
 )
 def test_what_is_wrong_has_its_exit_code(
     tmp_path: Path, options: dict[str, Any], arguments: tuple[str, ...], code: int
 ) -> None:
-    """A wrong secret, no press, no key, no name of a figure."""
+    """A wrong secret, no press, no key, no name of a figure, an end before the beginning."""
     with live() as bench:
         config = a_config(tmp_path, bench, **options)
         assert main(["--config", str(config), "beat", *arguments]) == code
+
+
+@pytest.mark.parametrize("arguments", [(), ("jobs",)])
+def test_a_list_that_is_refused_is_told_with_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    """Nobody waits half a minute a press for a command to find out which of them is unknown."""
+    with live() as bench:
+        config = a_config(tmp_path, bench, devices=[*PRESSES, "49999999"])
+        assert main(["--config", str(config), "beat", *arguments]) == 4
+    assert (
+        "49999999 (subCode 4000); where it is one of the presses, ask about each by --press" in capsys.readouterr().err
+    )
+
+
+def test_one_key_shows_its_half(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The other is null."""
+    with live() as bench:
+        config = a_config(tmp_path, bench)
+        config.write_text(config.read_text().replace("jobs_", "# "))
+        assert main(["--config", str(config), "beat", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (len(told["presses"]), told["attempts"]) == (2, None)
 
 
 def a_config(

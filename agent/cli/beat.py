@@ -14,19 +14,21 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
+from agent.beat_roll import ABOUT_PRESSES
 from agent.cli.arguments import moment
 from agent.cli.check_beat import press_serials
 from agent.cli.output import facts, progress, show_json, table
 from agent.clients import build_print_beat, printos_http
 from agent.config import load_config
 from agent.config_schema import Config
-from agent.errors import CloudUnreachableError, ConfigError, InputError, NotFoundError
+from agent.errors import CloudRefusedError, CloudUnreachableError, ConfigError, InputError, NotFoundError
 from agent.model import utc_now
-from agent.printos.print_beat import PAGE_ATTEMPTS, Attempt, Press, PrintBeat
+from agent.printos.print_beat import PAGE_ATTEMPTS, Attempt, Press, PrintBeat, RealTime
 
 WATCH_SECONDS = 60.0
 LONGEST_WATCH_PAUSE_SECONDS = 3600.0
 HISTORIC_DAYS = 30
+NEWEST_ATTEMPTS = 20
 KPI_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
 
 
@@ -34,10 +36,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the command of this module."""
     beat = commands.add_parser("beat", help="what HP Print Beat tells of the presses and their jobs")
     _add_common(beat)
-    beat.set_defaults(run=show_presses)
+    beat.set_defaults(run=show_all)
     actions = beat.add_subparsers(metavar="ACTION")
     jobs = actions.add_parser("jobs", help="the newest print attempts")
-    jobs.add_argument("--limit", type=_limit, default=20, metavar="N", help="1 to 100; default: 20")
+    jobs.add_argument("--limit", type=_limit, default=NEWEST_ATTEMPTS, metavar="N", help="1 to 100; default: 20")
     jobs.add_argument("--watch", action="store_true", help="go on with those to come")
     jobs.set_defaults(run=show_jobs)
     historic = actions.add_parser("historic", help="a figure over time, such as PrintVolume or OverallPerformance")
@@ -57,23 +59,41 @@ def _add_common(parser: argparse.ArgumentParser, **default: Any) -> None:
     )
 
 
-def show_presses(options: argparse.Namespace) -> int:
-    """Show how the presses are now."""
+def show_all(options: argparse.Namespace) -> int:
+    """Show how the presses are now, and the newest attempts: what there is a key for."""
     config = load_config(options.config)
     with _print_beat(config) as print_beat:
-        _check_key(print_beat.tells_presses, "beat.key")
-        real_time = print_beat.presses(_devices(config, options))
+        _check_key(print_beat.tells_presses or print_beat.tells_jobs, "beat.key")
+        devices = _devices(config, options)
+        real_time = print_beat.presses(devices) if print_beat.tells_presses else None
+        newest = print_beat.newest(devices)[-NEWEST_ATTEMPTS:] if print_beat.tells_jobs else None
     if options.json:
-        total = None if real_time.total is None else dict(real_time.total)
-        show_json({"presses": [_told(press) for press in real_time.presses], "total": total})
-    elif real_time.presses:
-        print(_press_table(real_time.presses))
-        if real_time.total is not None:
-            plain = {name: value for name, value in real_time.total.items() if not isinstance(value, list | dict)}
-            print(f"\nTotal\n{facts(plain)}" if plain else "")
+        show_json(_all_told(real_time, newest))
     else:
-        print("Print Beat tells of no press.")
+        parts = [_presses_shown(real_time) if real_time else "", "" if newest is None else _jobs_shown(newest)]
+        print("\n\n".join(filter(None, parts)))
     return 0
+
+
+def _all_told(real_time: RealTime | None, newest: Sequence[Attempt] | None) -> dict[str, Any]:
+    """Give everything as JSON can say it; null is what there is no key for."""
+    total = real_time.total if real_time else None
+    return {
+        "presses": [_told(press) for press in real_time.presses] if real_time else None,
+        "total": total and dict(total),
+        "attempts": None if newest is None else [dict(attempt.facts) for attempt in newest],
+    }
+
+
+def _presses_shown(real_time: RealTime) -> str:
+    if not real_time.presses:
+        return "Print Beat tells of no press."
+    total = {name: value for name, value in (real_time.total or {}).items() if not isinstance(value, list | dict)}
+    return "\n\nTotal\n".join(filter(None, (_press_table(real_time.presses), facts(total) if total else "")))
+
+
+def _jobs_shown(attempts: Sequence[Attempt]) -> str:
+    return _job_table(attempts) if attempts else "Print Beat tells of no job."
 
 
 def show_jobs(options: argparse.Namespace) -> int:
@@ -88,7 +108,7 @@ def show_jobs(options: argparse.Namespace) -> int:
     if options.json:
         show_json([dict(attempt.facts) for attempt in newest])
     else:
-        print(_job_table(newest) if newest else "Print Beat tells of no job.")
+        print(_jobs_shown(newest))
     return 0
 
 
@@ -98,6 +118,8 @@ def show_historic(options: argparse.Namespace) -> int:
         raise InputError(f"{options.kpi!r} is no name of a KPI")
     end: datetime = options.end or utc_now()
     begin: datetime = options.begin or end - timedelta(days=HISTORIC_DAYS)
+    if end < begin:
+        raise InputError("--to is before --from")
     config = load_config(options.config)
     with _print_beat(config) as print_beat:
         _check_key(print_beat.tells_presses, "beat.key")
@@ -114,8 +136,14 @@ def show_historic(options: argparse.Namespace) -> int:
 
 @contextmanager
 def _print_beat(config: Config) -> Iterator[PrintBeat]:
-    with closing(printos_http(config.printos)) as http:
-        yield build_print_beat(config.beat, http)
+    try:
+        with closing(printos_http(config.printos)) as http:
+            yield build_print_beat(config.beat, http)
+    except CloudRefusedError as error:
+        if error.status not in ABOUT_PRESSES:
+            raise
+        advice = "where it is one of the presses, ask about each by --press"
+        raise CloudRefusedError(f"{error}; {advice}", status=error.status) from error
 
 
 def _check_key(is_there: bool, name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 
+from agent.beat_roll import ABOUT_PRESSES
 from agent.cli import state
 from agent.cli.finding import Finding
 from agent.clients import build_print_beat, printos_http
@@ -45,8 +46,13 @@ def _tried(subject: str, role: str, ask: Callable[[], Sequence[object]]) -> Find
     try:
         told = ask()
     except CloudRefusedError as error:
-        advice = f"the key needs the role {role}" if error.status == FORBIDDEN else "see key and secret in [beat]"
-        return Finding("Print Beat", "failed", str(error), advice, subject=subject)
+        return Finding("Print Beat", "failed", str(error), _advice(error.status, role), subject=subject)
     except CloudUnreachableError as error:
         return Finding("Print Beat", "warning", str(error), "it is tried again; see beat.base_url", subject=subject)
     return Finding("Print Beat", "ok", f"tells of {len(told)} {subject}", subject=subject)
+
+
+def _advice(status: int, role: str) -> str:
+    if status in ABOUT_PRESSES:
+        return "see beat.devices and devices_as: one press that is unknown there has the whole list refused"
+    return f"the key needs the role {role}" if status == FORBIDDEN else "see key and secret in [beat]"

@@ -122,6 +122,8 @@ def _screen(status: Mapping[str, Any]) -> str:
         "spool": _spool(spool),
         "outbox": f"{spool['outbox']} messages wait for the broker",
     }
+    if beat := status["printos"].get("beat"):
+        summary["Print Beat"] = ", ".join(f"{half}: {standing}" for half, standing in beat.items())
     if status["at_limit"]:
         summary["limits"] = ", ".join(
             f"{entry['user'] or 'no user'} ({entry['limit']})" for entry in status["at_limit"]

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from agent.errors import CloudUnreachableError
@@ -129,11 +129,11 @@ class PrintBeat:
     def historic(
         self, devices: Sequence[str], kpi: str, begin: datetime, end: datetime, resolution: str
     ) -> tuple[Point, ...]:
-        """Read a KPI such as `PrintVolume` over time; raises as `attempts`."""
+        """Read a KPI such as `PrintVolume` over time, in UTC; raises as `attempts`."""
         assert self._data is not None
         query = {
-            "from": f"{begin:%Y-%m-%d %H:%M:%S}",
-            "to": f"{end:%Y-%m-%d %H:%M:%S}",
+            "from": f"{begin.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+            "to": f"{end.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
             "resolution": resolution,
             "unitSystem": self._unit_system,
         }

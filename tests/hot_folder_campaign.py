@@ -70,7 +70,7 @@ class HotSite:
             number = len(self.dropped)
             self.dropped.append(number)
             unfinished = self.hot / f"{number}.pdf.part"
-            unfinished.write_bytes(make_document(number, self._random.randint(*SIZES)) + b"\n%%EOF\n")
+            unfinished.write_bytes(make_document(number, self._random.randint(*SIZES)))
             if self._random.random() < JDF_SHARE:
                 (self.hot / f"{number}.jdf").write_text(f'<JDF Version="1.3" DescriptiveName="Number {number}"/>')
             unfinished.rename(self.hot / f"{number}.pdf")

@@ -63,6 +63,7 @@ class Faults:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: list[Fault] = []
+        self._happened = 0
 
     def add(self, fault: Fault) -> Fault:
         """Have a fault happen to the next call that it is for; 409 where there are too many."""
@@ -78,11 +79,20 @@ class Faults:
             fault = next((fault for fault in self._waiting if fault.is_of(method, path)), None)
             if fault is not None:
                 self._waiting.remove(fault)
+                self._happened += 1
             return fault
 
     def routes(self) -> list[Route]:
-        """Give the call that adds one."""
-        return [Route("POST", "/simulator/fault", self.order)]
+        """Give the call that adds one, and the one that counts them."""
+        return [
+            Route("POST", "/simulator/fault", self.order),
+            Route("GET", "/simulator/faults", lambda _call: Reply(200, self.count())),
+        ]
+
+    def count(self) -> dict[str, int]:
+        """Tell how many wait, and how many have happened."""
+        with self._lock:
+            return {"waiting": len(self._waiting), "happened": self._happened}
 
     def order(self, call: Call) -> Reply:
         """Add the fault of a query: `method`, `path` (a pattern), `when`, or a `status` with `retry_after`."""

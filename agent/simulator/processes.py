@@ -24,10 +24,17 @@ Answer = TypeVar("Answer")
 
 
 class AgentCommand:
-    """A `printos-agent` command that runs until it is stopped; what it logs is kept in a file."""
+    """A `printos-agent` command that runs until it is stopped; what it logs is kept in a file.
 
-    def __init__(self, *arguments: str | Path, log: Path) -> None:
-        self._arguments = [sys.executable, "-m", "agent", *map(str, arguments)]
+    Args:
+        arguments: the command.
+        log: the file.
+        inside: what runs it elsewhere, such as `ip netns exec` with a namespace.
+    """
+
+    def __init__(self, *arguments: str | Path, log: Path, inside: Sequence[str] = ()) -> None:
+        self._name = " ".join(map(str, arguments))
+        self._arguments = [*inside, sys.executable, "-m", "agent", *map(str, arguments)]
         self._log = log
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -56,7 +63,7 @@ class AgentCommand:
         speaks, _, _ = select.select([self._child.stdout], [], [], READY_SECONDS)
         line = self._child.stdout.readline() if speaks else b""
         if not line:
-            raise AgentError(f"{' '.join(self._arguments[3:])} did not start: {self.log_tail()}")
+            raise AgentError(f"{self._name} did not start: {self.log_tail()}")
         facts: dict[str, Any] = json.loads(line)
         return facts
 

@@ -11,13 +11,13 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.crash.campaign import Campaign, campaign, tell
-from tests.crash.verdict import PRINTERS, Verdict
+from tests.crash.verdict import PRINTERS, Printer, Verdict
 
 REPORT_EVERY = 25
 
@@ -44,7 +44,7 @@ def run(folder: Path, options: argparse.Namespace) -> Verdict:
     """Kill at every point, then at random moments, and print the table."""
     begin = time.monotonic()
     with campaign(folder, seed=options.seed) as it:
-        kill_at_points(it, begin)
+        kill_at_points(it, PRINTERS, begin)
         for number in range(1, options.kills + 1):
             it.kill_at_random()
             if number % REPORT_EVERY == 0:
@@ -55,9 +55,9 @@ def run(folder: Path, options: argparse.Namespace) -> Verdict:
     return evidence.verdict()
 
 
-def kill_at_points(it: Campaign, begin: float) -> None:
+def kill_at_points(it: Campaign, printers: Iterable[Printer], begin: float) -> None:
     """Kill before and after everything that an agent was seen to do for a job on each printer, or to take one up."""
-    for printer in PRINTERS:
+    for printer in printers:
         for points_of in (it.points, it.points_at_start):
             points = tuple(points_of(printer))
             tell(begin, f"{printer}: {len(points)} points")

@@ -6,14 +6,15 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from tests.crash.printers import Printers
 from tests.crash.publisher import POLL_SECONDS, Publisher
-from tests.crash.verdict import AT_9100, PRINTERS, Evidence, Kill, Printer
+from tests.crash.verdict import AT_9100, Copy, Evidence, Kill, Printer
 from tests.crash.victim import Victim, is_talking_to
 from tests.mosquitto import Mosquitto
 from tests.running_agent import RunningAgent
@@ -67,17 +68,56 @@ class Point:
         return f"{self.command} on {self.printer}{busy}" + (f", after a kill {self.first}" if self.first else "")
 
 
+class Site(Protocol):
+    """What the agent prints on, and how it is given documents."""
+
+    @property
+    def ports(self) -> Mapping[Printer, int]:
+        """Give the TCP port of everything that is printed on."""
+
+    def can_refuse(self, printer: Printer) -> bool:
+        """Whether a printer can be told to be busy."""
+
+    def refuse_next(self, printer: Printer) -> None:
+        """Have a printer say to the next document that it takes none now."""
+
+    def restart(self, printer: Printer) -> None:
+        """Switch a printer off and on again."""
+
+    def copies(self, sizes: Mapping[int, int]) -> Iterable[Copy]:
+        """Tell what has come out; `sizes` are those of the documents in bytes."""
+
+
 class Campaign:
     """A broker, printers, a publisher and the agent that is killed.
 
     Attributes:
-        kills: those so far.
+        kills: those so far, and cuts of the network.
+        on_load: called every few milliseconds while there is load.
+
+    Args:
+        order: gives the agent a document of so many bytes for a printer.
+        large_bytes: how large the large ones are.
+        load_seconds: how long an agent has, at the most, that is killed under load.
     """
 
     def __init__(
-        self, *, broker: Mosquitto, printers: Printers, publisher: Publisher, victim: Victim, seed: int
+        self,
+        *,
+        broker: Mosquitto,
+        printers: Site,
+        publisher: Publisher,
+        victim: Victim,
+        seed: int,
+        order: Callable[[Printer, int], object],
+        large_bytes: int = LARGE_BYTES,
+        load_seconds: float = LOAD_SECONDS,
     ) -> None:
         self.kills: list[Kill] = []
+        self.on_load: Callable[[], None] = lambda: None
+        self._order = order
+        self._large_bytes = large_bytes
+        self._load_seconds = load_seconds
         self._known: set[tuple[Printer, str]] = set()
         self._at_start: list[Point] = []
         self._last: Point | None = None
@@ -131,10 +171,15 @@ class Campaign:
             where = "the start"
         else:
             self._load_until(lambda: self._publisher.boots > boots)
-            self._load(self._random.uniform(0.0, LOAD_SECONDS))
+            self._load(self._random.uniform(0.0, self._load_seconds))
             where = "load"
         self._victim.stop_still()
         self._kill(where)
+
+    def note(self, kill: Kill) -> None:
+        """Note a kill, or a cut, before it takes effect."""
+        self.kills.append(kill)
+        self._publisher.kills = len(self.kills)
 
     def restart_broker(self) -> None:
         """Restart the broker, as an upgrade does, under load before and after."""
@@ -154,6 +199,10 @@ class Campaign:
         if not self._victim.is_running():
             self.start()
         self._publisher.wait_settled()
+        return self.evidence()
+
+    def evidence(self) -> Evidence:
+        """End the agent, and gather what is known."""
         self._victim.kill()
         orders = tuple(self._publisher.orders.values())
         copies = tuple(self._printers.copies(self._publisher.sizes))
@@ -165,7 +214,7 @@ class Campaign:
         if is_refused:
             self._printers.refuse_next(printer)
         self._victim.command(command)
-        self._publisher.publish(printer, LARGE_BYTES)
+        self._order(printer, self._large_bytes)
 
     def _take_up(self) -> None:
         """Have an agent settle what the last has left, and note what it does for that."""
@@ -180,7 +229,8 @@ class Campaign:
 
         A refusal counts once it is written down: before that it is a lost answer about a job that no printer lists.
         """
-        others = tuple(f" to {port}" for name, port in self._printers.ports.items() if name != on.printer)
+        ports = self._printers.ports
+        others = tuple(f" to {port}" for port in ports.values() if port != ports[on.printer])
         for name, count in Counter(self._victim.points()).items():
             if name.endswith(others) or (on.printer, name) in self._known:
                 continue
@@ -203,9 +253,8 @@ class Campaign:
 
     def _kill(self, where: str, *, is_early: bool = False) -> None:
         assert not self._victim.has_ended(), "the agent ended by itself"
-        is_on_the_line = not is_early and any(is_talking_to(self._printers.ports[name]) for name in AT_9100)
-        self.kills.append(Kill(where, is_on_the_line=is_on_the_line))
-        self._publisher.kills = len(self.kills)
+        at_9100 = [port for printer, port in self._printers.ports.items() if printer in AT_9100]
+        self.note(Kill(where, is_on_the_line=not is_early and any(map(is_talking_to, at_9100))))
         self._victim.kill()
 
     def _load(self, seconds: float) -> None:
@@ -214,12 +263,13 @@ class Campaign:
 
     def _load_until(self, is_over: Callable[[], bool]) -> None:
         while not is_over():
+            self.on_load()
             under_way = self._publisher.unsettled()
-            for printer in PRINTERS:
+            for printer in self._printers.ports:
                 if under_way[printer] < DEPTH:
                     is_large = self._random.randrange(EVERY) == 0
-                    size = LARGE_BYTES if is_large else self._random.randint(*SMALL_BYTES)
-                    self._publisher.publish(printer, size)
+                    size = self._large_bytes if is_large else self._random.randint(*SMALL_BYTES)
+                    self._order(printer, size)
             time.sleep(POLL_SECONDS)
 
 
@@ -235,7 +285,9 @@ def campaign(folder: Path, *, seed: int, has_ids: bool = False) -> Iterator[Camp
         victim = Victim(agent.config, folder / "agent.log")
         stack.callback(victim.kill)
         publisher = stack.enter_context(Publisher(broker.port, agent.base_topic, has_ids=has_ids))
-        yield Campaign(broker=broker, printers=printers, publisher=publisher, victim=victim, seed=seed)
+        yield Campaign(
+            broker=broker, printers=printers, publisher=publisher, victim=victim, seed=seed, order=publisher.publish
+        )
 
 
 def tell(begin: float, what: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 HEAD = b"%PDF-1.4\n"
+END = b"%%EOF\n"
 LINE = b"%%%% crash document %08d\n"
 MARK = b"%% crash document "
 NUMBER = re.compile(MARK + rb"([0-9]{8})\n")
@@ -13,7 +14,7 @@ NUMBER = re.compile(MARK + rb"([0-9]{8})\n")
 def make_document(number: int, size: int) -> bytes:
     """Give document `number`, of `size` bytes."""
     line = LINE % number
-    return (HEAD + line * (size // len(line) + 1))[:size]
+    return (HEAD + line * (size // len(line) + 1))[: size - len(END)] + END
 
 
 def number_of(piece: bytes) -> int | None:

@@ -152,7 +152,7 @@ def name_of_send(data: bytes, port: int) -> str:
     """Name what is sent to a printer: a piece of a document, an IPP operation, or the first words of something else."""
     if DOCUMENT_MARK in data:
         return "document"
-    words = re.sub(r"[0-9]+", "N", " ".join(data.decode("latin-1").partition("?")[0].split()[:2]))
+    words = re.sub(r"\b[0-9a-f]*[0-9][0-9a-f]*\b", "N", " ".join(data.decode("latin-1").partition("?")[0].split()[:2]))
     return f"{f'IPP 0x{data[2:4].hex()}' if IPP_HEAD in data[:64] else words} to {port}"
 
 

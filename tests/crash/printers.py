@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 from agent.simulator.processes import AgentCommand
 from tests.crash.documents import make_document, number_of
-from tests.crash.verdict import Copy, Printer
+from tests.crash.verdict import PRINTERS, Copy, Printer
 from tests.printerbox import ippeveprinter, printing_to
 
 SIMULATED: Mapping[Printer, tuple[str, ...]] = {
@@ -24,13 +24,18 @@ SIMULATED: Mapping[Printer, tuple[str, ...]] = {
 
 
 class Printers:
-    """Four printers while the `with` block runs: ippeveprinter, and the simulators of HP REST and of two ports 9100.
+    """Printers while the `with` block runs: ippeveprinter, and the simulators of HP REST and of two ports 9100.
 
     Attributes:
         uris: where each prints.
+
+    Args:
+        folder: for what they print, and their logs.
+        kinds: which of them there are.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kinds: Sequence[Printer] = PRINTERS) -> None:
+        self._kinds = kinds
         self.uris: dict[Printer, str] = {}
         self._folder = folder
         self._stack = ExitStack()
@@ -41,10 +46,11 @@ class Printers:
     def __enter__(self) -> Self:
         """Switch them on."""
         with ExitStack() as stack:
-            command = printing_to(self._printed("ipp"))
-            self._box = stack.enter_context(ippeveprinter(self._folder / "ipp-spool", command=command))
-            self.uris["ipp"] = self._box.uri
-            for printer in SIMULATED:
+            if "ipp" in self._kinds:
+                command = printing_to(self._printed("ipp"))
+                self._box = stack.enter_context(ippeveprinter(self._folder / "ipp-spool", command=command))
+                self.uris["ipp"] = self._box.uri
+            for printer in filter(self._kinds.__contains__, SIMULATED):
                 stack.callback(self._stop, printer)
                 self._start(printer)
             self._stack = stack.pop_all()
@@ -86,7 +92,7 @@ class Printers:
 
     def copies(self, sizes: Mapping[int, int]) -> Iterator[Copy]:
         """Tell what has come out; `sizes` are those of the documents in bytes."""
-        for printer in ("ipp", *SIMULATED):
+        for printer in self._kinds:
             for path in filter(Path.is_file, self._printed(printer).rglob("*")):
                 content = path.read_bytes()
                 number = number_of(content)

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -17,11 +17,12 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from tests.crash.documents import make_document
-from tests.crash.verdict import Order, Printer, Told
+from tests.crash.verdict import CLOUDS, Order, Printer, Told
 
 PATIENCE_SECONDS = 20.0
 POLL_SECONDS = 0.005
 SESSION_SECONDS = 3600
+SHARED_FOLDER = "Shared"
 
 
 class Publisher:
@@ -83,21 +84,30 @@ class Publisher:
 
     def publish(self, printer: Printer, size: int) -> int:
         """Publish the next ticket and give its number; its PUBACK comes later."""
-        number = len(self.sizes) + 1
+        number = self._number(printer, size)
+        keys = dict(self._keys_for(printer, number))
+        if number % 3 or self._has_ids:
+            keys["id"] = f"crash-{number}"
+            with self._lock:
+                self._numbers[keys["id"]] = number
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho's is untyped
         properties.ContentType = "application/pdf"
         properties.ResponseTopic = f"{self._base_topic}/reply/crash"
         properties.CorrelationData = b"%d" % number
-        with self._lock:
-            self.sizes[number], self._open[number] = size, printer
-            if number % 3 or self._has_ids:
-                properties.UserProperty = ("id", f"crash-{number}")
-                self._numbers[f"crash-{number}"] = number
-        topic = f"{self._base_topic}/printers/{printer}/print"
+        properties.UserProperty = list(keys.items())
+        topic = f"{self._base_topic}/print" if printer in CLOUDS else f"{self._base_topic}/printers/{printer}/print"
         packet_id = self._client.publish(topic, make_document(number, size), qos=1, properties=properties).mid
         with self._lock:  # not before: paho holds a lock of its own when it tells of a PUBACK
             self._under_way[packet_id] = Order(number, printer, size)
             self._note_acknowledged()
+        return number
+
+    def expect(self, printer: Printer, size: int) -> int:
+        """Give the number of a document that comes another way, in a job that is called `crash-` and that number."""
+        number = self._number(printer, size)
+        with self._lock:
+            self._numbers[f"crash-{number}"] = number
+            self.orders[number] = Order(number, printer, size)
         return number
 
     def unsettled(self) -> Counter[Printer]:
@@ -120,6 +130,20 @@ class Publisher:
         while not condition():
             assert time.monotonic() < deadline, f"waited in vain for {what}"
             time.sleep(POLL_SECONDS)
+
+    def _number(self, printer: Printer, size: int) -> int:
+        with self._lock:
+            number = len(self.sizes) + 1
+            self.sizes[number], self._open[number] = size, printer
+            return number
+
+    def _keys_for(self, printer: Printer, number: int) -> Iterator[tuple[str, str]]:
+        """Give what a ticket for a cloud says beside its document; of those for Box some share a folder."""
+        if printer in CLOUDS:
+            yield "destination", printer
+            yield "name", f"crash-{number}"
+        if printer == "box" and number % 4 == 0:
+            yield "folder", SHARED_FOLDER
 
     def _news(self) -> int:
         with self._lock:
@@ -156,7 +180,7 @@ class Publisher:
 
     def _learn(self, job: dict[str, Any]) -> None:
         told = Told(job["id"], job["revision"], job["state"], tuple(job["state_reasons"]))
-        number = self._numbers.get(told.job_id)
+        number = self._numbers.get(told.job_id, self._numbers.get(job.get("name") or ""))
         if number is None:
             self._early[told.job_id] = told
             return

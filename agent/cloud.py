@@ -28,6 +28,7 @@ CHANGE_SECONDS = 60.0
 POLL_SECONDS = 5.0
 POST_TIMEOUT_SECONDS = 10.0
 POSTS_PER_STEP = 20
+RENEWALS_PER_STEP = 4
 STEP_BUDGET_SECONDS = 20.0
 TOGETHER_SECONDS = 1.0
 TOGETHER_SHARE = 60
@@ -51,6 +52,9 @@ class PrintOS(Protocol):
     @property
     def login_problem(self) -> str:
         """Why no device can log in, empty where they can."""
+
+    def renew_sessions(self, *, most: int, timeout_seconds: float) -> None:
+        """Log in devices whose sessions end soon; raises nothing."""
 
     def post_status(self, device: DeviceLogin, report: DeviceReport, *, timeout_seconds: float) -> None:
         """Tell how a printer is."""
@@ -147,6 +151,7 @@ class Cloud:
             self._noted, self._note_at = printers, now + POLL_SECONDS
         if now < self._closed_until:
             return min(self._closed_until - now, POLL_SECONDS)
+        self._printos.renew_sessions(most=RENEWALS_PER_STEP, timeout_seconds=POST_TIMEOUT_SECONDS)
         dues = [(device.due_at(self._interval_seconds), device) for device in self._look()]
         due = [(device.failures, moment, device) for moment, device in dues if moment <= now]
         left = POSTS_PER_STEP

@@ -48,7 +48,7 @@ def run(turns: LoginTurns, ticker: Ticker, devices: tuple[str, ...], login: Logi
 
 @pytest.mark.parametrize("spread", [0.0, 0.5, 1.0])
 def test_a_thousand_sessions_that_ended_at_once_are_no_storm(spread: float) -> None:
-    """PrintOS comes back: ten logins at once, then two a second, and all are in after little more than eight minutes."""
+    """PrintOS comes back: ten logins at once, then two a second; all are in after eight and a half minutes."""
     ticker, per_second = Ticker(), Counter[int]()
     began = ticker()
     run(turns_of(ticker, spread=spread), ticker, DEVICES, lambda _device: per_second.update([int(ticker() - began)]))

@@ -93,6 +93,23 @@ def test_a_token_is_renewed_ahead_of_its_expiry() -> None:
     assert [request.path for request in cloud.sent] == ["/login", "/status", "/login", "/status"]
 
 
+def test_a_session_that_ends_soon_wants_renewal_where_it_is_used() -> None:
+    """In the last minute before its end; one that nobody has used ends by itself."""
+    ticker = Ticker()
+    cloud, device = PrintOSByHand(), session(ticker)
+    cloud.run(device.open())
+    ticker.advance(1741)
+    assert not device.wants_renewal
+    cloud.run(device.authorised(STATUS))
+    assert not device.wants_renewal
+    ticker.advance(1741)
+    assert device.wants_renewal
+    cloud.run(device.open())
+    assert (cloud.logins, device.wants_renewal) == (3, False)
+    ticker.advance(1801)
+    assert not device.wants_renewal
+
+
 def test_an_unknown_token_takes_one_login_and_one_retry() -> None:
     """On 401 the device logs in once and sends the same again."""
     cloud, device = PrintOSByHand(), session(Ticker())
@@ -284,8 +301,25 @@ def test_every_status_is_one_error(status: int, error: type[CloudError]) -> None
         checked(answer(status))
 
 
-def test_a_pause_that_was_asked_for_is_kept() -> None:
-    """Retry-After comes through, up to an hour."""
+NOW_AS_HEADER = "Fri, 02 Jan 2026 03:04:05 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "17"}, 17),
+        ({"Retry-After": "0"}, 0),
+        ({"Retry-After": "86400"}, 3600),
+        ({"Retry-After": "Fri, 02 Jan 2026 03:05:05 GMT", "Date": NOW_AS_HEADER}, 60),
+        ({"Retry-After": "Fri, 02 Jan 2026 03:00:00 GMT", "Date": NOW_AS_HEADER}, 0),
+        ({"Retry-After": "Fri, 02 Jan 2026 03:05:05 GMT"}, None),
+        ({"Retry-After": "-1", "Date": NOW_AS_HEADER}, None),
+        ({"Retry-After": "later"}, None),
+        ({}, None),
+    ],
+)
+def test_a_pause_that_was_asked_for_is_kept(headers: dict[str, str], seconds: float | None) -> None:
+    """Retry-After comes through, as a number or a date of the server's clock, up to an hour."""
     with pytest.raises(CloudUnreachableError) as caught:
-        checked(Answer(429, {"Retry-After": "17"}, b""))
-    assert caught.value.retry_after_seconds == 17
+        checked(Answer(429, headers, b""))
+    assert caught.value.retry_after_seconds == seconds

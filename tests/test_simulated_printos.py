@@ -19,6 +19,7 @@ from tests.printos_parts import LOGIN, PASSWORD, Bench, Ticker, printos
 PLATFORM = "/platform/api/aaa/v1"
 STATUS = "/platform/api/system-statistics/v1/devices"
 ADMIN = {"login": LOGIN, "password": PASSWORD}
+DEVICE_M2 = {"model": "M2", "serialNumber": "EX1"}
 DEVICE = {
     "name": "Press 7",
     "description": "front room",
@@ -247,12 +248,19 @@ def test_the_openapi_side_knows_whose_status_it_is() -> None:
 
 def test_the_openapi_side_knows_whom_it_has_replaced() -> None:
     """The id of a device that was made anew is gone, which is another answer than that of an id that never was."""
+    with printos(bearer_token="long-token") as bench:
+        device_id = content(bench.call("POST", "/openapi/devices", DEVICE_M2, headers=as_admin(bench)))["id"]
+        assert bench.call("POST", "/openapi/devices", DEVICE_M2, headers=as_admin(bench)).status == 201
+        shown = {"Authorization": "Bearer long-token"}
+        assert bench.call("PUT", f"/openapi/devices/{device_id}/status", {}, headers=shown).status == 410
+
+
+def test_an_open_openapi_side_replaces_nothing() -> None:
+    """Where there are no credentials, the device that is there is given again."""
     with printos(open=True) as bench:
-        first, second = (
-            content(bench.call("POST", "/openapi/devices", {"model": "M2", "serialNumber": "EX1"})) for _ in range(2)
-        )
-        paths = [f"/openapi/devices/{made['id']}/status" for made in (first, second)]
-        assert [bench.call("PUT", path, {}).status for path in paths] == [410, 200]
+        made = [content(bench.call("POST", "/openapi/devices", DEVICE_M2)) for _ in range(2)]
+        assert made[0] == made[1]
+        assert bench.call("PUT", f"/openapi/devices/{made[0]['id']}/status", {}).status == 200
 
 
 def test_the_openapi_side_names_what_no_document_has() -> None:

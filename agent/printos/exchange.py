@@ -10,6 +10,8 @@ import json
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from agent.errors import (
@@ -196,8 +198,24 @@ def _forms(text: str) -> list[str]:
 
 
 def retry_after(answer: Answer) -> float | None:
-    """Give the seconds that an answer asks to wait; None where it names none, or a date."""
+    """Give the pause that was asked for: in seconds, or until a date, which is compared with the server's own."""
     value = answer.headers.get("Retry-After", "").strip()
-    if not (value.isascii() and value.isdigit()) or len(value) > 9:  # noqa: PLR2004 - a date, or no pause anyone means
+    if value.isascii() and value.isdigit() and len(value) <= 9:  # noqa: PLR2004 - longer is no pause anyone means
+        return min(float(value), LONGEST_RETRY_AFTER_SECONDS)
+    until, present = http_date(value), http_date(answer.headers.get("Date", ""))
+    if until is None or present is None:
         return None
-    return min(float(value), LONGEST_RETRY_AFTER_SECONDS)
+    return min(max(0.0, (until - present).total_seconds()), LONGEST_RETRY_AFTER_SECONDS)
+
+
+def http_date(text: str) -> datetime | None:
+    """Read a date of a header; None where it is none."""
+    try:
+        return aware(parsedate_to_datetime(text))
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def aware(moment: datetime) -> datetime:
+    """Take a moment that names no zone for UTC."""
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

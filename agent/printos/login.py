@@ -6,13 +6,21 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
 from agent.errors import CloudRefusedError, CloudUnreachableError, SessionExpiredError
 from agent.http import Answer
-from agent.printos.exchange import TOKEN_NAME, Request, checked, find_node, nodes, parse_json
+from agent.printos.exchange import (
+    TOKEN_NAME,
+    Request,
+    aware,
+    checked,
+    find_node,
+    http_date,
+    nodes,
+    parse_json,
+)
 
 # The name of PrintOS's hint is not documented: these are looked for in any case, at any depth.
 EXPIRY_KEYS = (
@@ -69,7 +77,7 @@ def parse_login(answer: Answer, *, now: datetime, expiry_keys: Iterable[str] = E
     found = find_node(content, "authToken") or next(iter(COOKIE_PATTERN.findall(cookie)), None)
     if not isinstance(found, str) or not TOKEN_PATTERN.fullmatch(found):
         raise CloudUnreachableError("PrintOS answered the login without a usable token")
-    present = _http_date(answer.headers.get("Date", "")) or now
+    present = http_date(answer.headers.get("Date", "")) or now
     hints = (_lifetime(hint, present, shortest) for hint, shortest in _hints(content, cookie, expiry_keys))
     return Token(found, next((seconds for seconds in hints if seconds is not None), None))
 
@@ -101,7 +109,7 @@ def _lifetime(hint: Any, present: datetime, shortest: float) -> float | None:
 
 def _seconds(hint: Any, present: datetime) -> float | None:
     if isinstance(hint, str):
-        moment = _iso_date(hint) or _http_date(hint)
+        moment = _iso_date(hint) or http_date(hint)
         if moment is not None:
             return (moment - present).total_seconds()
     try:
@@ -119,17 +127,6 @@ def _iso_date(text: str) -> datetime | None:
     if "-" not in text:  # a bare number is no date, though ISO 8601 would let it be
         return None
     try:
-        return _aware(datetime.fromisoformat(text.strip()))
+        return aware(datetime.fromisoformat(text.strip()))
     except ValueError:
         return None
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        return _aware(parsedate_to_datetime(text))
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -135,6 +135,6 @@ class LoginTurns:
 
     def _pause_after(self, asked_seconds: float | None) -> float:
         spread = self._spread()
-        if asked_seconds is not None:
+        if asked_seconds:
             return asked_seconds * (1 + ASKED_PAUSE_SPREAD * spread)
         return backoff(self._failures, base=FAILURE_PAUSE_SECONDS, ceiling=FAILURE_PAUSE_CEILING_SECONDS, spread=spread)

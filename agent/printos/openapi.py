@@ -21,7 +21,7 @@ from agent.model import Clock, Printer
 from agent.printos.administrator import Administrator, made_device
 from agent.printos.exchange import Exchange, Request, checked, parse_json
 from agent.printos.mapping import metrics, state_word
-from agent.printos.session import DEFAULT_RULES, SessionRules, Sessions
+from agent.printos.session import DEFAULT_RULES, SessionRules, Sessions, renew
 
 log = logging.getLogger(__name__)
 
@@ -193,6 +193,10 @@ class OpenApi:
         """
         if self.needs_login:
             self._exchange.run(self._sessions.of(device).open())
+
+    def renew_sessions(self, *, most: int, timeout_seconds: float) -> None:
+        """Log in `most` of the devices at the most whose sessions end soon, and whose turn it is; raises nothing."""
+        renew(self._exchange, self._sessions, most=most, timeout_seconds=timeout_seconds)
 
     def post_status(self, device: DeviceLogin, report: DeviceReport, *, timeout_seconds: float) -> None:
         """Tell how a printer is; what it has to do has no place in this dialect.

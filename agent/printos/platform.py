@@ -25,7 +25,7 @@ from agent.printos.administrator import Administrator, made_device
 from agent.printos.device_types import doubt
 from agent.printos.exchange import Exchange, Request, checked, find_node, parse_json
 from agent.printos.mapping import device_status, platform_status
-from agent.printos.session import DEFAULT_RULES, SessionRules, Sessions
+from agent.printos.session import DEFAULT_RULES, SessionRules, Sessions, renew
 
 STATUS_PATH = "/api/system-statistics/v1/devices"
 LOGOUT_PATH = "/users/logout"
@@ -167,6 +167,10 @@ class Platform:
             CloudError: it is refused, or PrintOS can't be reached.
         """
         self._exchange.run(self._sessions.of(device).open())
+
+    def renew_sessions(self, *, most: int, timeout_seconds: float) -> None:
+        """Log in `most` of the devices at the most whose sessions end soon, and whose turn it is; raises nothing."""
+        renew(self._exchange, self._sessions, most=most, timeout_seconds=timeout_seconds)
 
     def post_status(self, device: DeviceLogin, report: DeviceReport, *, timeout_seconds: float) -> None:
         """Tell how a printer is and what it has to do; the session says which device it is.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from agent.credentials import DeviceLogin
@@ -17,7 +18,7 @@ from agent.errors import CloudError, CloudRefusedError, CloudUnreachableError, S
 from agent.http import Answer
 from agent.loop import backoff
 from agent.model import Clock
-from agent.printos.exchange import UNAUTHORIZED, Flow, Request
+from agent.printos.exchange import UNAUTHORIZED, Exchange, Flow, Request
 from agent.printos.login import EXPIRY_KEYS, Token, login_request, parse_login
 from agent.printos.login_turns import LoginTurns
 
@@ -80,10 +81,16 @@ class DeviceSession:
         self._now = now
         self._lock = threading.Lock()
         self._token: Token | None = None
+        self._is_used = False
         self._renew_at = self._ends_at = 0.0
         self._failure: CloudError | None = None
         self._rejections = 0
         self._closed_until = 0.0
+
+    @property
+    def wants_renewal(self) -> bool:
+        """Whether its token ends soon and has been used: one that nobody uses ends by itself."""
+        return self._token is not None and self._is_used and self._renew_at <= self._monotonic() < self._ends_at
 
     def open(self) -> Flow:
         """Log in now, unless a session is open; returns the login's answer or an empty one.
@@ -103,6 +110,7 @@ class DeviceSession:
             SessionExpiredError: even a fresh token is refused.
         """
         token = yield from self._usable()
+        self._is_used = True
         answer = yield replace(request, token=token.value)
         if answer.status == UNAUTHORIZED:
             token = yield from self._usable(but_not=token)
@@ -140,7 +148,7 @@ class DeviceSession:
         lifetime = token.lifetime_seconds or self._rules.lifetime_seconds
         self._ends_at = self._monotonic() + lifetime
         self._renew_at = self._ends_at - min(AHEAD_SECONDS, AHEAD_SHARE * lifetime)
-        self._token, self._failure = token, None
+        self._token, self._failure, self._is_used = token, None, False
         self._on_login()
         return token
 
@@ -212,6 +220,11 @@ class Sessions:
         with self._lock:
             self._sessions.pop(device.device_id, None)
 
+    def to_renew(self) -> tuple[DeviceSession, ...]:
+        """Give the sessions that end soon."""
+        with self._lock:
+            return tuple(session for _, session in self._sessions.values() if session.wants_renewal)
+
     def _new(self, device: DeviceLogin) -> DeviceSession:
         return DeviceSession(
             name=device.device_id,
@@ -226,3 +239,13 @@ class Sessions:
     def _count(self) -> None:
         with self._lock:
             self._logins += 1
+
+
+def renew(exchange: Exchange, sessions: Sessions, *, most: int, timeout_seconds: float) -> None:
+    """Renew sessions ahead, so that no status waits for a login; what comes of it shows when they are used."""
+    until = sessions.logins + most
+    for session in sessions.to_renew():
+        if sessions.logins >= until:
+            return
+        with suppress(CloudError):
+            exchange.run(session.open(), timeout_seconds=timeout_seconds)

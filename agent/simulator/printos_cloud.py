@@ -179,6 +179,11 @@ class PretendCloud:
         with self._lock:
             return [device for device in self._devices.values() if device.dialect == dialect]
 
+    def find_same(self, model: str, serial: str) -> Device | None:
+        """Find the device of the OpenAPI dialect that has this model and serial number."""
+        same = (device for device in self.devices("openapi") if (device.model, device.serial) == (model, serial))
+        return next(same, None) if serial else None
+
     def is_admin_password(self, password: str) -> bool:
         """Whether this is the administrator's password."""
         return secrets.compare_digest(password.encode(), self._admin_password.encode())

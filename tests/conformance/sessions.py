@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import urllib.error
 import urllib.request
+from contextlib import suppress
 from typing import Any
 
 TOKEN_NAME = "Indigo-SmS-Auth-Token"
@@ -26,10 +28,11 @@ class Sessions:
             self._credentials[made["id"]] = made["credentials"]
 
     def token(self, device_id: Any) -> str:
-        """Give the token of a device; the administrator's where no such device was made."""
+        """Give the token of a device; the administrator's where no such device was made, or another took its place."""
         credentials = self._credentials.get(device_id) if isinstance(device_id, str) else None
         if credentials is not None:
-            return self._opened("devices", credentials)
+            with suppress(urllib.error.HTTPError):
+                return self._opened("devices", credentials)
         administrator = {"login": os.environ[LOGIN_VARIABLE], "password": os.environ[PASSWORD_VARIABLE]}
         return self._opened("users", administrator)
 

@@ -11,12 +11,12 @@ from cryptography import x509
 
 NAMES_TOLD = 5
 TEXT_LIMIT = 120
-UNTRUSTED = "does a proxy look into TLS here? then put the certificate of its authority into ca_file"
+UNTRUSTED = "put the certificate of its authority, or of that of a proxy that looks into TLS, into ca_file"
 ADVICE = {
     9: "is the clock of this box right?",
     10: "is the clock of this box right?",
-    62: "the URL must name the server as its certificate does",
-    64: "the URL must name the server as its certificate does",
+    62: "it must be named as its certificate names it",
+    64: "it must be named as its certificate names it",
 }
 """What to do, by OpenSSL's X509_V_ERR_…: not yet valid, expired, other host, other address."""
 

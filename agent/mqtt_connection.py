@@ -6,6 +6,7 @@ connection's message of the same packet identifier, and paho sends nothing again
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import ssl
@@ -28,6 +29,7 @@ from agent.config_schema import MqttConfig
 from agent.errors import ConfigError
 from agent.mqtt_message import ConnectInfo, Inbound, ProtocolVersion, Publication, Will, is_topic_name
 from agent.mqtt_publish import parse_publish
+from agent.tls import lenient, show, trusting
 
 log = logging.getLogger(__name__)
 
@@ -274,14 +276,32 @@ class _Client(Client):
 
 
 class _Handshake:
-    """What paho needs of an SSL context; the socket is closed where the handshake fails, which paho would forget."""
+    """What paho needs of an SSL context; the socket is closed where the handshake fails, which paho would forget.
+
+    A certificate that is refused is told with what was presented.
+    """
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self.check_hostname = context.check_hostname
         self._context = context
 
     def wrap_socket(self, plain: socket.socket, *, server_hostname: str, **_postponed: bool) -> ssl.SSLSocket:
-        return self._context.wrap_socket(plain, server_hostname=server_hostname)
+        address = plain.getpeername()
+        try:
+            return self._context.wrap_socket(plain, server_hostname=server_hostname)
+        except ssl.SSLCertVerificationError as error:
+            from agent.certificate import told  # noqa: PLC0415 - 8 MB, only for who is presented a wrong one
+
+            raise ConnectionError(f"{told(error, _presented(address, server_hostname))} ([mqtt])") from error
+
+
+def _presented(address: Any, server_hostname: str) -> bytes | None:
+    """Connect once more to see the certificate, which the standard library shows of no failed handshake."""
+    with contextlib.suppress(OSError):
+        plain = socket.create_connection(address[:2], timeout=CONNECT_TIMEOUT_SECONDS)
+        with plain, lenient().wrap_socket(plain, server_hostname=server_hostname) as secure:
+            return secure.getpeercert(binary_form=True)
+    return None
 
 
 def _make_client(terms: Terms, protocol: ProtocolVersion) -> _Client:
@@ -321,20 +341,14 @@ def _publish_properties(
 
 
 def _tls_context(settings: MqttConfig) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file)
-        if settings.client_cert_file is not None:
-            context.load_cert_chain(settings.client_cert_file, settings.client_key_file)
-    except OSError as error:
-        names = [str(name) for name in (settings.ca_file, settings.client_cert_file, settings.client_key_file) if name]
-        raise ConfigError(f"{', '.join(names)}: {explain(error)}") from error
+    context = trusting(settings.ca_file)
+    if settings.client_cert_file is not None:
+        show(context, settings.client_cert_file, settings.client_key_file or settings.client_cert_file)
     return context
 
 
 def explain(error: OSError | ConfigError) -> str:
     """Say in one line why a connection could not be made."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {error.verify_message} (mqtt.ca_file)"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {(error.reason or 'unknown').lower().replace('_', ' ')}"
     if isinstance(error, socket.gaierror):

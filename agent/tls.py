@@ -12,8 +12,8 @@ from agent.errors import ConfigError
 HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
 
 
-def trusting(ca_file: Path | None, *, otherwise: Path) -> ssl.SSLContext:
-    """Trust the authorities of a file, else the system's, else, where the system has none, those of `otherwise`.
+def trusting(ca_file: Path | None, *, otherwise: Path | None = None) -> ssl.SSLContext:
+    """Trust the authorities of a file, else the system's, else, where it has none, those of `otherwise`, or nobody.
 
     It is not as strict with authorities as RFC 5280 is: those of companies often lack an extension.
 
@@ -25,7 +25,7 @@ def trusting(ca_file: Path | None, *, otherwise: Path) -> ssl.SSLContext:
     try:
         if ca_file is not None:
             context.load_verify_locations(ca_file)
-        elif not _load_system(context):
+        elif not _load_system(context) and otherwise is not None:
             context.load_verify_locations(otherwise)
     except OSError as error:
         raise ConfigError(f"{ca_file or otherwise}: {_no_certificate(error)}") from error

@@ -13,6 +13,7 @@ import pytest
 from agent.errors import BrokerUnreachableError
 from agent.mqtt_message import ConnectInfo, Inbound, Will, is_topic_name, topic_matches
 from agent.simulator.broker import Broker, start_amqtt, start_broker
+from tests.authority import Authority, fingerprint, over_tls
 from tests.mosquitto import Mosquitto, free_port
 from tests.mqtt_member import PATIENCE_SECONDS, Member, join, send, wait_until
 
@@ -200,11 +201,22 @@ def test_a_wrong_password_is_told_once_and_tried_again(
         wait_until(lambda: member.session.connected)
 
 
-def test_an_untrusted_certificate_is_told_in_one_line(tmp_path: Path, join: Callable[..., Member]) -> None:
-    """Without its authority the broker's certificate is not believed."""
-    with Mosquitto(tmp_path / "broker", tls=True) as broker:
-        member = join(broker.port, wait=False, settings={"tls": True})
-        wait_until(lambda: "certificate is not trusted" in str(member.session.last_error))
+@pytest.mark.parametrize(
+    ("host", "what_to_do"),
+    [("127.0.0.1", "put the certificate of its authority"), ("broker.example", "must be named as its certificate")],
+)
+def test_a_refused_certificate_is_told_with_what_was_presented(
+    tmp_path: Path, broker: Mosquitto, join: Callable[..., Member], host: str, what_to_do: str
+) -> None:
+    """In one line, with its fingerprint and what to do: of an authority that nobody knows, or of another host."""
+    authority = Authority(tmp_path / "authority")
+    certificate = authority.issue(host)
+    settings = {"tls": True} if host == "127.0.0.1" else {"tls": True, "ca_file": authority.ca_file}
+    with over_tls(certificate, broker.port) as port:
+        member = join(port, wait=False, settings=settings)
+        wait_until(lambda: fingerprint(certificate) in str(member.session.last_error))
+    assert what_to_do in (told := str(member.session.last_error))
+    assert "\n" not in told
 
 
 def test_tls_against_a_plain_port_is_told_in_one_line(broker: Mosquitto, join: Callable[..., Member]) -> None:

@@ -81,7 +81,7 @@ def test_a_certificate_of_another_host_is_told(authority: Authority) -> None:
         told = refusal(url, authority.ca_file)
     assert "IP address mismatch, certificate is not valid for '127.0.0.1'" in told
     assert "for other.example, valid" in told
-    assert "must name the server as its certificate does" in told
+    assert "must be named as its certificate names it" in told
 
 
 @pytest.mark.parametrize("days", [(-9, -2), (2, 9)])

@@ -25,6 +25,15 @@ from agent.simulator.processes import AgentCommand, ask_agent, wait_for
 
 PATIENCE_SECONDS = 20.0
 COMMAND_SECONDS = 60.0
+MARK = "--- the next command ---\n"
+ONE_AFTER_ANOTHER = f"""
+import sys
+from agent.__main__ import main
+for command in sys.argv[2:]:
+    print({MARK!r}, end="", flush=True)
+    main(["--config", sys.argv[1], "-v", *command.split()])
+    sys.stdout.flush()
+"""
 NOWHERE = "http://127.0.0.1:9"
 """Nothing listens there: an agent that is given no PrintOS must not find the real one."""
 
@@ -94,6 +103,15 @@ class RunningAgent:
     def run(self, *arguments: str | Path, text: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command of the command line to its end."""
         return run_command("--config", self.config, *arguments, text=text)
+
+    def run_all(self, *commands: str) -> dict[str, bytes]:
+        """Run commands one after another, as talkatively as can be, and give what each said, by one process."""
+        arguments = [sys.executable, "-c", ONE_AFTER_ANOTHER, str(self.config), *commands]
+        done = subprocess.run(
+            arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=COMMAND_SECONDS, check=True
+        )
+        said = done.stdout.split(MARK.encode())[1:]
+        return dict(zip(commands, said, strict=True))
 
     def run_json(self, *arguments: str, text: str | None = None) -> Any:
         """Run a command with `--json` and give its answer."""

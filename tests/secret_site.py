@@ -136,6 +136,11 @@ class Site:
         self.said[f"{len(self.said)} {' '.join(map(str, arguments))}"] = said.encode()
         return done.stdout
 
+    def run_all(self, *commands: str) -> None:
+        """Run commands that need no input."""
+        said = self.agent.run_all(*commands)
+        self.said |= {f"{len(self.said)} {command}": text for command, text in said.items()}
+
     def activate(self, password: str) -> str:
         """Type an administrator's password; gives what is answered."""
         return self.run("activate", "--password-stdin", text=f"{LOGIN}\n{password}\n")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.__main__ import main
+from agent.cli.check_beat import check_beat
+from agent.config import load_config
 from agent.simulator.printer import SimulatedPrinter
 from tests.beat_parts import KEYS, PRESSES, live, printed
 from tests.mosquitto import Mosquitto
@@ -51,11 +55,14 @@ def test_doctor_tries_the_keys_of_print_beat(tmp_path: Path, broker: Mosquitto) 
     """And says what a key lacks."""
     with live() as bench:
         agent = following(tmp_path, bench, broker)
-        findings = {it["subject"]: it["result"] for it in agent.run_json("doctor") if it["check"] == "Print Beat"}
-        assert findings == {"jobs": "ok"}
+        config = load_config(agent.config)
+        assert [(it.subject, it.result) for it in check_beat(config)] == [("jobs", "ok")]
+        config = replace(config, beat=replace(config.beat, devices=(*PRESSES, "49999999")))
+        (told,) = check_beat(config)
+        assert (told.result, told.advice.startswith("see beat.devices")) == ("failed", True)
         (tmp_path / "beat-secret").write_text("wrong")
-        (told,) = [it for it in agent.run_json("doctor") if it["check"] == "Print Beat"]
-        assert (told["result"], told["advice"]) == ("failed", "see key and secret in [beat]")
+        (told,) = check_beat(config)
+        assert (told.result, told.advice) == ("failed", "see key and secret in [beat]")
 
 
 def test_the_inventory_is_at_the_broker_and_on_the_command_line(
@@ -71,14 +78,12 @@ def test_the_inventory_is_at_the_broker_and_on_the_command_line(
         (sample,) = agent.run_json("inventory", "--counters")
         assert told["serial"] == shown["serial"] == press.engine.identity.serial
         assert (sample["printer"], sample["pages_counted"]) == (printer_id, 0)
-        agent.stop()
-        assert [row["id"] for row in agent.run_json("inventory")] == [printer_id]
-        agent.start()
         agent.ask("printers.forget", id="press")
         user.hear(f"inventory/{printer_id}", lambda message: not message.payload)
+    assert agent.run_json("inventory") == []
 
 
 @pytest.mark.parametrize("question", [("inventory",), ("inventory", "--counters")])
 def test_an_inventory_of_no_agent_is_told(tmp_path: Path, question: tuple[str, ...]) -> None:
     """Nothing is there: exit code 3."""
-    assert RunningAgent(tmp_path).run(*question).returncode == 3
+    assert main(["--config", str(RunningAgent(tmp_path).config), *question]) == 3

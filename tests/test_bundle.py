@@ -27,7 +27,10 @@ def test_a_bundle_tells_how_the_agent_is_and_nobody_elses_business(tmp_path: Pat
     (tmp_path / "payslip").write_bytes(b"%PDF-1.7\n")
     printer = SimulatedPrinter(PrinterOptions(kind="ipp", mdns=False))
     printer.start()
-    with RunningAgent(tmp_path, printers=[{"alias": "desk", "uris": [printer.ready_line()["ipp_uri"]]}]) as agent:
+    desk = {"alias": "desk", "uris": [printer.ready_line()["ipp_uri"]]}
+    agent = RunningAgent(tmp_path, printers=[desk])
+    agent.config.write_text(f'{agent.config.read_text()}[[user]]\nname = "ann"\njobs_per_day = 0\n')
+    with agent:
         agent.run("print", tmp_path / "payslip", "--printer", "desk", "--name", "Payslip of Ann", "--id", "order")
         done = agent.run("doctor", "--bundle", bundle)
     printer.stop()
@@ -36,6 +39,7 @@ def test_a_bundle_tells_how_the_agent_is_and_nobody_elses_business(tmp_path: Pat
     assert [(job["id"], job.keys() & {"name", "user"}) for job in told["jobs"]] == [("order", set())]
     assert {finding["check"] for finding in told["doctor"]} >= {"config", "broker", "agent", "printer"}
     assert told["printers"][0]["alias"] == "desk"
+    assert told["config"]["user"][0].keys() == {"jobs_per_day", "bytes_per_day", "pages_per_day"}
     assert "requests" in told["about"]["packages"]
     assert (stat.S_IMODE(bundle.stat().st_mode), str(bundle) in done.stderr) == (0o600, True)
 

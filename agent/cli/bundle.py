@@ -1,7 +1,7 @@
 """What to send with the report of a fault, in one file: how the agent is, and never a secret.
 
 Nothing in it comes from a file of secrets: agent.toml has only the names of these, and no answer of the agent has any.
-What people called their jobs, and who they are, is left out.
+What people called their jobs, and who they are, is left out, but for what the log has: it names files of hot folders.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from agent.errors import AgentError, InputError
 
 LOG_LINES = 5000
 LOG_SECONDS = 20.0
-PERSONAL = frozenset({"name", "user"})
 
 Look = Callable[[], Any]
 
@@ -64,10 +63,10 @@ def write_bundle(file: Path, config: Config | None, findings: Iterable[Finding])
 
 def _looks(config: Config) -> dict[str, Look]:
     return {
-        "config.json": lambda: effective(config),
-        "status.json": lambda: state.read(config, "status"),
+        "config.json": lambda: _impersonal(effective(config)),
+        "status.json": lambda: _without(state.read(config, "status"), "user", "file"),
         "printers.json": lambda: state.read(config, "printers"),
-        "jobs.json": lambda: [_impersonal(job) for job in state.read(config, "jobs")],
+        "jobs.json": lambda: _without(state.read(config, "jobs"), "user", "name"),
         "credentials.json": lambda: client.ask(config, "credentials"),
     }
 
@@ -79,8 +78,15 @@ def _looked(look: Look) -> Any:
         return {"error": str(error)}
 
 
-def _impersonal(job: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in job.items() if name not in PERSONAL}
+def _impersonal(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {**settings, "user": _without(settings["user"], "name")}
+
+
+def _without(value: Any, *names: str) -> Any:
+    """Leave out what has one of these names, at any depth."""
+    if isinstance(value, Mapping):
+        return {name: _without(it, *names) for name, it in value.items() if name not in names}
+    return [_without(it, *names) for it in value] if isinstance(value, list) else value
 
 
 def _about() -> dict[str, Any]:

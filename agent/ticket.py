@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import json
 import re
@@ -161,7 +162,10 @@ def _from_text(name: str, text: str) -> Any:
         return {"true": True, "false": False}.get(text, text)
     if name == "finishings":
         return [part.strip() for part in text.split(",")]
-    return _parse_json(text.encode()) if name == "order" else text
+    if name == "order":
+        with contextlib.suppress(TicketError):
+            return _parse_json(text.encode())
+    return text
 
 
 def _parsed(

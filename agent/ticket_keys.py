@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -15,6 +16,8 @@ NAME_LIMIT_BYTES = 255
 TEXT_READ_LIMIT = 10_000
 """Characters of a text that are looked at: one of megabytes would hold up every other ticket."""
 
+NOTES_LIMIT = 2000
+ORDER_LIMIT_BYTES = 262_144
 PIN_LIMIT = 64
 FINISHINGS_LIMIT = 16
 RANGES_LIMIT = 100
@@ -139,15 +142,31 @@ def _page_ranges(value: Any) -> tuple[tuple[int, int], ...]:
 
 
 def _some_text(value: Any) -> str:
+    """Clean a text that means one thing: a part of it might mean another."""
     text = _text(value)
     if not text:
         raise ValueError("must not be empty")
+    if len(value.encode(errors="replace")) > NAME_LIMIT_BYTES:
+        raise ValueError(f"must be at most {NAME_LIMIT_BYTES} bytes")
     return text
+
+
+def _notes(value: Any) -> str:
+    """Clean a text of several lines, which become one; nothing of it is lost."""
+    if not isinstance(value, str) or len(value) > NOTES_LIMIT:
+        raise ValueError(f"must be text of at most {NOTES_LIMIT} characters")
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in value).split())
 
 
 def _order(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or not value:
-        raise ValueError("must be an object, the order's data")
+        raise ValueError("must be a JSON object, the order's data")
+    try:
+        size = len(json.dumps(value))
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    if size > ORDER_LIMIT_BYTES:
+        raise ValueError(f"must be at most {ORDER_LIMIT_BYTES} bytes of JSON")
     return value
 
 
@@ -172,7 +191,7 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "expires_in": _whole_number(1, YEAR_SECONDS),
     "destination": _one_of("printer", *CLOUD_DESTINATIONS),
     "folder": _some_text,
-    "notes": _text,
+    "notes": _notes,
     "flow": _some_text,
     "substrate": _some_text,
     "order": _order,

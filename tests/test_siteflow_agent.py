@@ -235,6 +235,14 @@ def test_the_command_line_orders_without_an_agent(tmp_path: Path, shell: Shell) 
     assert [len(shell.ask(what)[1]) for what in ("products", "skus")] == [5, 5]
 
 
+def test_an_order_that_is_nested_without_an_end_is_told(tmp_path: Path, shell: Shell) -> None:
+    """As bad input, in one line."""
+    file = tmp_path / "deep.json"
+    file.write_text('{"a":' * 900 + "1" + "}" * 900)
+    code, _, err = shell.run("order", "validate", file)
+    assert (code, "is nested too deeply" in err) == (2, True)
+
+
 def test_people_are_shown_tables(tmp_path: Path, shell: Shell) -> None:
     """And the mistakes of an order, a line each."""
     bad = written(tmp_path, "orderData.items.0.sku", "boat")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from agent.printos.siteflow_order import (
+    PARTS_LIMIT,
     completed,
     count_open,
     has_quantities,
@@ -43,6 +44,13 @@ def test_a_ticket_is_laid_over_the_template() -> None:
     assert [(item["sku"], item.get("quantity")) for item in items] == [("card", 5), ("poster", None)]
     assert shipment["shipTo"] == {**ADDRESS, "name": "Somebody Else"}
     assert TEMPLATE["orderData"]["items"] == [{"sku": "card", "components": [{"code": "card"}]}]
+
+
+def test_an_order_without_an_end_is_not_laid_over_the_template_whole() -> None:
+    """A ticket of a hundred thousand empty items would become a hundred thousand of the template's."""
+    order = order_of({"items": [{}] * 100_000}, TEMPLATE)
+    assert [item for item in order["orderData"]["items"] if item] == TEMPLATE["orderData"]["items"] * PARTS_LIMIT
+    assert "orderData.items: has more than 200" in map(str, problems(order))
 
 
 def test_the_account_of_the_configuration_is_the_last_resort() -> None:

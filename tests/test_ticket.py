@@ -179,6 +179,19 @@ def test_the_order_of_a_ticket_may_be_a_property() -> None:
     assert parse(PDF, user_properties=properties).ticket.delivery == {"order": {"sourceOrderId": "A1"}}
 
 
+@pytest.mark.parametrize("order", ["{broken", "[]", "A1"])
+def test_an_order_that_is_no_json_object_is_refused_by_its_name(order: str) -> None:
+    """With the id of the ticket, whichever property comes first."""
+    error = refusal(PDF, user_properties=[("destination", "siteflow"), ("order", order), ("id", "o-1")])
+    assert (str(error), error.job_id) == ("order: must be a JSON object, the order's data", "o-1")
+
+
+def test_notes_of_several_lines_become_one() -> None:
+    """No word is lost, and none grows together with another."""
+    read = parse(ticket(printer=None, destination="box", notes="thick paper\r\nno\ttrim\x00"))
+    assert read.ticket.delivery == {"notes": "thick paper no trim"}
+
+
 @pytest.mark.parametrize(
     ("keys", "culprit"),
     [
@@ -187,7 +200,10 @@ def test_the_order_of_a_ticket_may_be_a_property() -> None:
         ({"folder": "May"}, "folder"),
         ({"printer": None, "destination": "siteflow", "flow": "easy"}, "flow"),
         ({"printer": None, "destination": "box", "folder": " "}, "folder"),
+        ({"printer": None, "destination": "box", "folder": "x" * 256}, "folder"),
+        ({"printer": None, "destination": "box", "notes": "x" * 2001}, "notes"),
         ({"printer": None, "destination": "siteflow", "order": []}, "order"),
+        ({"printer": None, "destination": "siteflow", "order": {"a": "x" * 262_144}}, "order"),
     ],
 )
 def test_what_belongs_to_another_destination_is_refused(keys: dict[str, Any], culprit: str) -> None:

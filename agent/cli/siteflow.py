@@ -165,7 +165,7 @@ class _LocallyInvalidError(InputError):
 @contextmanager
 def _siteflow(config: Config) -> Iterator[SiteFlow]:
     if not config.siteflow.key:
-        raise ConfigError(f"{config.path}: siteflow.key: not set, so that Site Flow is not used")
+        raise ConfigError("Site Flow is off: there is no key in [siteflow]")
     with closing(printos_http(config.printos)) as http:
         yield build_siteflow(config.siteflow, http)
 
@@ -173,9 +173,13 @@ def _siteflow(config: Config) -> Iterator[SiteFlow]:
 def _order(config: Config, file: Path) -> Order:
     """Read a whole order, with what the template has."""
     template = read_order_file(config.siteflow.order_file) if config.siteflow.order_file else {}
-    order = order_of(read_order_file(file), template, destination=config.siteflow.destination)
-    order = completed(order, source_id=f"cli-{secrets.token_hex(8)}", copies=1)
-    if found := problems(order):
+    try:
+        order = order_of(read_order_file(file), template, destination=config.siteflow.destination)
+        order = completed(order, source_id=f"cli-{secrets.token_hex(8)}", copies=1)
+        found = problems(order)
+    except RecursionError:
+        raise InputError(f"{file}: is nested too deeply") from None
+    if found:
         raise _LocallyInvalidError([str(problem) for problem in found])
     return order
 

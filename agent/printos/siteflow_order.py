@@ -108,7 +108,8 @@ def _over(below: Any, above: Any) -> Any:
                 for name in {**below, **above}}  # fmt: skip
     if isinstance(below, Sequence) and isinstance(above, list) and not isinstance(below, str):
         first = next(iter(below), None)
-        return [_over(first, element) if isinstance(element, Mapping) else element for element in above]
+        laid = [_over(first, element) if isinstance(element, Mapping) else element for element in above[:PARTS_LIMIT]]
+        return laid + above[PARTS_LIMIT:]  # which is refused, and not before it has become as large as the template
     return copy.deepcopy(above)
 
 

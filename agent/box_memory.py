@@ -32,7 +32,7 @@ MOST_FILES = 10_000
 LIST_LIMIT = 1000
 DROP_FOLDERS = """
     DELETE FROM box_folders WHERE rowid IN (
-        SELECT rowid FROM box_folders WHERE job_id IS NOT NULL ORDER BY made_at DESC LIMIT -1 OFFSET ?)"""
+        SELECT rowid FROM box_folders WHERE (job_id IS NULL) = ? ORDER BY made_at DESC LIMIT -1 OFFSET ?)"""
 DROP_FILES = (
     "DELETE FROM box_files WHERE rowid IN (SELECT rowid FROM box_files ORDER BY sent_at DESC LIMIT -1 OFFSET ?)"
 )
@@ -79,7 +79,7 @@ class SentFile:
 
 
 class BoxMemory:
-    """The folders and files of the store; the oldest are forgotten, but no folder that has a name of its own."""
+    """The folders and files of the store; the oldest are forgotten, those of jobs and those with names of their own."""
 
     def __init__(self, store: Store, *, now: Clock) -> None:
         self._store = store
@@ -113,7 +113,7 @@ class BoxMemory:
                 "INSERT OR REPLACE INTO box_folders VALUES (?, ?, ?, ?)",
                 (folder_id, name, None if job is None else job.id, self._now().timestamp()),
             )
-            self._store.write(DROP_FOLDERS, (MOST_FOLDERS,))
+            self._store.write(DROP_FOLDERS, (job is None, MOST_FOLDERS))
 
     def forget_folder(self, folder_id: str) -> None:
         """Forget a folder, since it is gone from Box."""

@@ -21,6 +21,7 @@ FIELDS_LIMIT = 1000
 ORDERS_LIMIT = 100
 TEXT_LIMIT = 200
 TOKEN_NAMES = ("token",)
+FORM = "application/x-www-form-urlencoded"
 
 Fields = list[tuple[str, str]]
 
@@ -41,7 +42,7 @@ def parse_postback(
 
     Args:
         body: of any form.
-        content_type: what it says that it is, which counts only for a form.
+        content_type: what it says that it is, which counts only for a form, and there only if it is one.
         query: the fields of the URL.
         id_keys: the names of the field with an order's own id, in letters of any case.
         status_keys: likewise of its status.
@@ -61,11 +62,8 @@ def _told(fields: Fields, names: Sequence[str]) -> Iterator[str]:
 
 def _fields(body: bytes, media_type: str, names: Sequence[str]) -> Fields:
     text = body.decode("utf-8-sig", errors="replace")
-    if media_type == "application/x-www-form-urlencoded":
-        try:
-            return parse_qsl(text, max_num_fields=FIELDS_LIMIT)
-        except ValueError:
-            return []
+    if media_type == FORM and (form := _form_fields(text, names)):
+        return form
     try:
         return list(_json_fields(json.loads(text)))
     except (ValueError, RecursionError):
@@ -74,6 +72,16 @@ def _fields(body: bytes, media_type: str, names: Sequence[str]) -> Fields:
         return list(_xml_fields(body))
     except PrinterProtocolError:
         return list(_text_fields(text, (*names, *TOKEN_NAMES)))
+
+
+def _form_fields(text: str, names: Sequence[str]) -> Fields:
+    """Read a form; nothing where it has none of the names, as JSON that is only called a form."""
+    try:
+        fields = parse_qsl(text, max_num_fields=FIELDS_LIMIT)
+    except ValueError:
+        return []
+    wanted = {name.lower() for name in names}
+    return fields if any(name.lower() in wanted for name, _ in fields) else []
 
 
 def _json_fields(content: Any) -> Iterator[tuple[str, str]]:

@@ -41,6 +41,7 @@ def parsed(body: bytes, content_type: str = "", query: Sequence[tuple[str, str]]
         (b'<o xmlns="urn:x"><status>printready</status><sourceOrderId> A1 </sourceOrderId></o>', "text/xml"),
         (b"<html><sourceOrderId>A1</sourceOrderId><br><status>printready</status></html>", "text/html"),
         (b"sourceOrderId=A1&status=printready", "application/x-www-form-urlencoded; charset=utf-8"),
+        (b'{"sourceOrderId": "A1", "status": "printready", "at": "a=b"}', "application/x-www-form-urlencoded"),
         (b"Order A: sourceOrderId=A1; status=printready", "text/plain"),
     ],
 )

@@ -176,7 +176,7 @@ def job_from_row(row: Columns, folder: Path) -> Job:
         updated_at=moment(row["updated_at"]),
         revision=row["revision"],
         state_reasons=tuple(dict.fromkeys(reasons)),
-        message="; ".join(filter(None, (f"printed without {', '.join(ignored)}" if ignored else "", row["message"]))),
+        message="; ".join(filter(None, (f"without {', '.join(ignored)}" if ignored else "", row["message"]))),
         name=row["name"],
         user=row["user"],
         options=options_from_json(row["options"]),

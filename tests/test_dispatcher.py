@@ -194,7 +194,7 @@ def test_best_effort_prints_without_it_and_says_so(bench: Bench, printer: Preten
     bench.parts.accept(Ticket(printer="p", options=options, fidelity="best-effort"))
     bench.run()
     assert bench.outcome() == (JobState.COMPLETED, ("agent-option-ignored",))
-    assert bench.job().message == "printed without media"
+    assert bench.job().message == "without media"
 
 
 def test_a_format_that_the_printer_cannot_take_is_refused_before_it_is_sent(

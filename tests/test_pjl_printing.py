@@ -140,7 +140,7 @@ def test_what_pjl_has_no_word_for_is_refused_or_told(site: Site) -> None:
     site.accept(options=options, fidelity="best-effort")
     site.print_pages(4)
     assert "agent-option-ignored" in site.until_job(JobState.COMPLETED)
-    assert site.bench.job().message == "printed without media"
+    assert site.bench.job().message == "without media"
     assert site.printed()[0].options["COPIES"] == "2"
 
 

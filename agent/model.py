@@ -508,6 +508,12 @@ class Journal(Protocol):
         power cut: where it is missing, the outcome is unknown, never false.
         """
 
+    def committing(self) -> None:
+        """Note that the last byte is about to leave of the one request by which a cloud takes the job.
+
+        Before that nothing is committed, and after it the cloud may have all of it, also after a power cut.
+        """
+
     def beat(self) -> None:
         """Tell the watchdog that a long transfer is alive; cheap, called every few hundred KiB.
 

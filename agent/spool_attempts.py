@@ -42,7 +42,8 @@ class JobJournal:
     a document: after a power cut that took back the claim, the job waits as if it had never been tried, and the empty
     one at the printer is cleared away at the second try. `created` and `sending` are on the disk, not only safe from a
     kill, before the first byte of the document leaves. `left` is safe from a kill only: after a power cut that took it
-    back, the printer's `completed` is told as unknown, never as printed.
+    back, the printer's `completed` is told as unknown, never as printed. `committing` is on the disk as `left`: nothing
+    of a cloud's job counts before.
 
     The publisher hears that a job is processing with the first word, not at the mere try: a printer that is switched
     off would have it flap with every try.
@@ -83,6 +84,12 @@ class JobJournal:
     def left(self) -> None:
         """Note that the printer's TCP has the document, all but perhaps the last byte, which is about to leave."""
         self._add(stage="left")
+        self.stage = "left"
+
+    def committing(self) -> None:
+        """Note that the request which commits is about to be whole."""
+        with self._table.edit(self._job_id) as row:
+            self._table.change(row, stage="left", device_job_id=None, state_reasons=(OUTGOING,), message="")
         self.stage = "left"
 
     def beat(self) -> None:

@@ -37,6 +37,8 @@ class Upload:
         on_end: called once, when the peer's TCP has all but the last byte, which leaves when it has returned. What only
             our kernel has may still get lost with the cable or the power.
         on_progress: called every 256 KiB, and every few seconds while the peer takes nothing or has yet to answer.
+        on_last: called once, just before the last byte leaves, whatever is known of the others; what it raises keeps
+            that byte here.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Upload:
         on_start: Callable[[], None],
         on_end: Callable[[], None],
         on_progress: Callable[[], None],
+        on_last: Callable[[], None] = lambda: None,
     ) -> None:
         self.on_progress = on_progress
         self._prefix = prefix
@@ -58,6 +61,7 @@ class Upload:
         self._has_ended = False
         self._on_start: Callable[[], None] | None = on_start
         self._on_end: Callable[[], None] | None = on_end
+        self._on_last: Callable[[], None] | None = on_last
 
     def __len__(self) -> int:
         return self._length
@@ -69,6 +73,11 @@ class Upload:
     def has_started(self) -> bool:
         """Whether any of the document may have left."""
         return self._on_start is None
+
+    @property
+    def may_be_whole(self) -> bool:
+        """Whether the last byte may have left."""
+        return self._on_last is None
 
     @property
     def has_ended(self) -> bool:
@@ -104,6 +113,7 @@ class Upload:
             _close_by_reset(sock, is_wanted=True)
         elif not self._left:
             self._wait_for_the_others(sock)
+            self._tell_last()
 
     def watch(self, sock: socket.socket) -> None:
         """Look how much of it the peer has, while its answer is waited for."""
@@ -130,6 +140,11 @@ class Upload:
                 raise TimeoutError("the peer takes no more")
         if not left:
             self._tell_end()
+
+    def _tell_last(self) -> None:
+        if self._on_last is not None:
+            self._on_last()
+            self._on_last = None
 
     def _tell_end(self) -> None:
         if self._on_end is not None:

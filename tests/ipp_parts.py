@@ -49,6 +49,10 @@ class Notes:
         """Note that the printer's TCP has it all."""
         self.told.append("left")
 
+    def committing(self) -> None:
+        """Note what only clouds are told."""
+        self.told.append("committing")
+
     def beat(self) -> None:
         """Count."""
         self.beats += 1

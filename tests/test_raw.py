@@ -38,6 +38,10 @@ class Notes:
         """Note the end."""
         self.notes.append("left")
 
+    def committing(self) -> None:
+        """Note what only clouds are told."""
+        self.notes.append("committing")
+
     def beat(self) -> None:
         """Count."""
         self.beats += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -90,13 +91,12 @@ class Box:
         answer = self._exchange.ask("GET", f"{FILE}/uploadurls", query={"mimeType": media_type})
         return parse_upload_urls(answer, upload_key=self._upload_url_key, fetch_key=self._fetch_url_key)
 
-    def send_file(self, file: NewFile) -> Answer:
+    def send_file(self, file: NewFile, *, committing: Callable[[], None], beat: Callable[[], None]) -> Answer:
         """Ask for a file to be made and give the answer, whatever its status: only some of them say that it wasn't.
 
-        Raises:
-            CloudUnreachableError: no whole answer came; its cause tells whether anything was sent.
+        `committing`, `beat` and what is raised are as for `SignedExchange.commit`.
         """
-        return self._exchange.send("POST", FILE, body=file.to_json())
+        return self._exchange.commit(FILE, file.to_json(), committing=committing, beat=beat)
 
     def made_file(self, answer: Answer) -> BoxFile:
         """Read the answer to `send_file`.

@@ -109,9 +109,7 @@ class BoxTarget:
         name = file_name(job)
         journal.beat()
         self._memory.add_file(job, name, folder_id, urls.fetch, is_alone=is_alone)
-        journal.sending()
-        journal.left()  # the document has, in whole: what is left is the request that counts
-        file = self._made(job, _new_file(job, name, folder_id, urls.fetch))
+        file = self._made(job, _new_file(job, name, folder_id, urls.fetch), journal)
         journal.created(file.id)
         self._memory.name_file(job, file.id)
         return self._reading(file)
@@ -187,14 +185,14 @@ class BoxTarget:
         self._memory.add_folder(folder.id, name, job=job)
         return folder
 
-    def _made(self, job: Job, file: NewFile) -> BoxFile:
+    def _made(self, job: Job, file: NewFile, journal: Journal) -> BoxFile:
         """Have a file made.
 
         Raises:
             PrinterError: it surely was not, and what to do about it; or OutcomeUnknownError.
         """
         try:
-            answer = self._box.send_file(file)
+            answer = self._box.send_file(file, committing=journal.committing, beat=journal.beat)
         except CloudUnreachableError as error:
             if isinstance(error.__cause__, ConnectFailedError):
                 self._memory.forget_file(job)

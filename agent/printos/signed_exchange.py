@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from io import BytesIO
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
@@ -22,6 +23,7 @@ from agent.printos.exchange import (
     retry_after,
 )
 from agent.printos.signing import ApiKey, Sign
+from agent.upload import Upload
 
 SKEW_SECONDS = 60.0
 TOLERABLE_SKEW_SECONDS = 300.0
@@ -75,20 +77,39 @@ class SignedExchange:
             CloudUnreachableError: no whole answer came; its cause tells whether anything was sent: ConnectFailedError
                 or AnswerLostError.
         """
-        headers = {"Accept": "application/json", **self._sign(self._key, method, path, self._now())}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
+        content = None if body is None else json.dumps(body).encode()
+        target = f"{path}{f'?{urlencode(query, doseq=True)}' if query else ''}"
         try:
-            return self._http.request(
-                method,
-                f"{self._base_url}{path}{f'?{urlencode(query, doseq=True)}' if query else ''}",
-                headers=headers,
-                body=None if body is None else json.dumps(body).encode(),
-                limit_bytes=ANSWER_LIMIT_BYTES,
-                timeout_seconds=timeout_seconds,
-            )
+            return self._request(method, path, target, content, timeout_seconds)
         except (ConnectFailedError, AnswerLostError) as error:
             raise CloudUnreachableError(f"{self._service} can't be reached: {error}") from error
+
+    def commit(self, path: str, body: Any, *, committing: Callable[[], None], beat: Callable[[], None]) -> Answer:
+        """POST a request that counts, over a connection of its own, and give its answer, whatever its status.
+
+        A connection that was kept may be dead. On a new one the network has been alive just now, and has all but the
+        last byte when `committing` is called; without that byte nobody has a request.
+
+        Args:
+            path: as for `send`.
+            body: what JSON can say.
+            committing: called just before the last byte leaves; what it raises keeps that here.
+            beat: called while it goes on; likewise.
+
+        Raises:
+            CloudUnreachableError: no whole answer came; its cause is ConnectFailedError where the request surely did
+                not arrive whole.
+        """
+        content = json.dumps(body).encode()
+        upload = Upload(
+            b"", BytesIO(content), len(content),
+            on_start=_note_nothing, on_end=_note_nothing, on_progress=beat, on_last=committing,
+        )  # fmt: skip
+        try:
+            return self._request("POST", path, path, upload, None)
+        except (ConnectFailedError, AnswerLostError) as error:
+            cause = error if upload.may_be_whole else ConnectFailedError(str(error))
+            raise CloudUnreachableError(f"{self._service} can't be reached: {error}") from cause
 
     def ask(
         self,
@@ -125,6 +146,21 @@ class SignedExchange:
             raise CloudUnreachableError(f"{self._service} refuses, perhaps only while the clock is wrong: {message}")
         raise CloudRefusedError(f"{self._service} refuses: {message}", status=answer.status)
 
+    def _request(
+        self, method: str, path: str, target: str, body: bytes | Upload | None, timeout_seconds: float | None
+    ) -> Answer:
+        headers = {"Accept": "application/json", **self._sign(self._key, method, path, self._now())}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        return self._http.request(
+            method,
+            f"{self._base_url}{target}",
+            headers=headers,
+            body=body,
+            limit_bytes=ANSWER_LIMIT_BYTES,
+            timeout_seconds=timeout_seconds,
+        )
+
 
 def clock_skew(answer: Answer, now: datetime) -> float | None:
     """Tell by how many seconds our clock is ahead of the server's, by its Date header; None where it has none."""
@@ -133,3 +169,7 @@ def clock_skew(answer: Answer, now: datetime) -> float | None:
     except ValueError:
         return None
     return (now - (date if date.tzinfo else date.replace(tzinfo=UTC))).total_seconds()
+
+
+def _note_nothing() -> None:
+    """Stand in for a journal: but for the last byte none counts."""

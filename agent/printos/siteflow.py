@@ -5,7 +5,7 @@ Everything is below `/api`. Nothing is tried twice here: who asks knows what may
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -84,9 +84,19 @@ class SiteFlow:
         """Have an order looked at without making it; raises InvalidOrderError too."""
         self._ask(self._exchange, "POST", "/api/order/validate", body=order)
 
-    def submit(self, order: Mapping[str, Any]) -> OrderRecord | None:
-        """Create an order; None where the answer is a success that tells of none. Raises InvalidOrderError too."""
-        return parse_order(self._ask(self._orders, "POST", "/api/order", body=order))
+    def submit(
+        self,
+        order: Mapping[str, Any],
+        *,
+        committing: Callable[[], None] = lambda: None,
+        beat: Callable[[], None] = lambda: None,
+    ) -> OrderRecord | None:
+        """Create an order; None where the answer is a success that tells of none. Raises InvalidOrderError too.
+
+        `committing`, `beat` and the cause of CloudUnreachableError are as for `SignedExchange.commit`.
+        """
+        answer = self._orders.commit("/api/order", order, committing=committing, beat=beat)
+        return parse_order(_content(answer, self._orders))
 
     def order(self, order_id: str) -> OrderRecord:
         """Read one order by Site Flow's id."""
@@ -141,12 +151,16 @@ class SiteFlow:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> Any:
-        answer = exchange.send(method, path, query=query or {}, body=body)
-        if answer.status < FIRST_ERROR:
-            content = parse_json(exchange.checked(answer).body)
-            _check_success(content, answer)
-            return content
-        raise _refusal(answer, exchange)
+        return _content(exchange.send(method, path, query=query or {}, body=body), exchange)
+
+
+def _content(answer: Answer, exchange: SignedExchange) -> Any:
+    """Give the JSON of a success; raises what another answer means."""
+    if answer.status < FIRST_ERROR:
+        content = parse_json(exchange.checked(answer).body)
+        _check_success(content, answer)
+        return content
+    raise _refusal(answer, exchange)
 
 
 def with_account(sign: Sign, account: str) -> Sign:

@@ -190,10 +190,8 @@ class SiteFlowTarget:
 
     def _created(self, order: Order, job: Job, journal: Journal) -> OrderRecord:
         """Create the order. The document went before, so that an order that Site Flow has is whole."""
-        journal.sending()
-        journal.left()
         try:
-            record = self._client.submit(order)
+            record = self._client.submit(order, committing=journal.committing, beat=journal.beat)
         except NotNowError as error:
             raise self._busy(error) from error
         except CloudUnreachableError as error:

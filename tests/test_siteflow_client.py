@@ -16,6 +16,7 @@ from agent.errors import CloudRefusedError, CloudUnreachableError, NotFoundError
 from agent.http import HttpClient
 from agent.printos.siteflow import InvalidOrderError, NotNowError, SiteFlow, ThrottledError
 from agent.simulator.printos import PrintOSOptions, PrintOSSimulator
+from agent.simulator.siteflow_rules import PRODUCTS
 from tests.scripted_server import Script, read_head, scripted
 from tests.siteflow_parts import KEY, ORDER, SECRET
 
@@ -54,7 +55,7 @@ def test_both_ways_of_signing_are_taken(tmp_path: Path, http: HttpClient, signin
     simulator.start()
     try:
         siteflow = configured(tmp_path, http, f"{simulator.url}/siteflow", f'signing = "{signing}"')
-        assert len(siteflow.skus()) == len(siteflow.products()) == 4
+        assert len(siteflow.skus()) == len(siteflow.products()) == len(PRODUCTS)
         with pytest.raises(NotFoundError):
             siteflow.order_by_source("a/b c%d?e")
         assert siteflow.upload_urls("application/pdf").upload.startswith(simulator.url)

@@ -20,17 +20,9 @@ from agent.accounts import Accounts
 from agent.answers import Answers
 from agent.beat import Beat, approved_serials
 from agent.box_memory import BoxMemory, read_files, read_folders
-from agent.clients import (
-    PrinterClients,
-    build_box_target,
-    build_print_beat,
-    build_printos,
-    build_siteflow_target,
-    printos_http,
-    snmp_client,
-)
 from agent.clock_watch import ClockWatch
 from agent.cloud import Cloud
+from agent.cloud_clients import build_box_target, build_print_beat, build_printos, build_siteflow_target, cloud_http
 from agent.commands import Commands, command_topics
 from agent.config import read_secret
 from agent.config_schema import Config, PrinterConfig
@@ -69,6 +61,7 @@ from agent.networks import attached_subnets, covers_loopback, mdns_interfaces
 from agent.operations import Operations
 from agent.outbox import Note, Outbox
 from agent.print_times import PrintTimes
+from agent.printer_clients import PrinterClients, snmp_client
 from agent.printos.siteflow_target import SiteFlowTarget
 from agent.registry import Registry
 from agent.relay import Relay, offline_will
@@ -108,6 +101,7 @@ class Parts:
             now=utc_now,
             accounts=accounts,
         )
+        self._cloud_http = cloud_http(config.printos)
         self.clouds: dict[CloudDestination, CloudTarget] = {}
         self._build_box(config)
         self._build_siteflow(config)
@@ -126,14 +120,14 @@ class Parts:
     def _build_siteflow(self, config: Config) -> None:
         self.siteflow: SiteFlowTarget | None = None
         if config.siteflow.key:
-            self.siteflow = build_siteflow_target(config.siteflow, printos_http(config.printos))
+            self.siteflow = build_siteflow_target(config.siteflow, self._cloud_http)
             self.clouds["siteflow"] = self.siteflow
 
     def _build_box(self, config: Config) -> None:
         self.box_memory = BoxMemory(self.store, now=utc_now)
         self.box_commands: dict[str, Command] = {}
         if config.box.key:
-            target = build_box_target(config.box, printos_http(config.printos), self.box_memory)
+            target = build_box_target(config.box, self._cloud_http, self.box_memory)
             self.clouds["box"] = target
             self.box_commands = target.commands()
 
@@ -230,7 +224,7 @@ class Parts:
     def _build_cloud(self, config: Config) -> None:
         keys = seal_keys(config.seal_key_file, apart_from=config.agent.state_dir)
         self.credentials = CredentialStore(config.credentials_folder, keys=keys)
-        printos = build_printos(config.printos)
+        printos = build_printos(config.printos, self._cloud_http)
         self.devices = Devices(
             printos=printos,
             registry=self.registry,
@@ -265,7 +259,7 @@ class Parts:
 
     def _build_beat(self, config: Config) -> None:
         self.beat = Beat(
-            print_beat=build_print_beat(config.beat, printos_http(config.printos)),
+            print_beat=build_print_beat(config.beat, self._cloud_http),
             devices=lambda: config.beat.devices or approved_serials(self.registry.printers()),
             store=self.store,
             outbox=self.outbox,

@@ -202,7 +202,7 @@ PARTS = (
         "printos/platform.py",
         "printos/print_beat.py",
     ),
-    ("clients.py",),
+    ("cloud_clients.py", "printer_clients.py"),
 )
 # Which driver for which printer.
 CHOICE = (

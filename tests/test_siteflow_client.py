@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agent.clients import build_siteflow
+from agent.cloud_clients import build_siteflow
 from agent.config import parse_config
 from agent.errors import CloudRefusedError, CloudUnreachableError, NotFoundError
 from agent.http import HttpClient

@@ -18,7 +18,7 @@ from agent.beat_roll import ABOUT_PRESSES
 from agent.cli.arguments import moment
 from agent.cli.check_beat import press_serials
 from agent.cli.output import facts, progress, show_json, table
-from agent.clients import build_print_beat, printos_http
+from agent.cloud_clients import build_print_beat, cloud_http
 from agent.config import load_config
 from agent.config_schema import Config
 from agent.errors import CloudRefusedError, CloudUnreachableError, ConfigError, InputError, NotFoundError
@@ -137,7 +137,7 @@ def show_historic(options: argparse.Namespace) -> int:
 @contextmanager
 def _print_beat(config: Config) -> Iterator[PrintBeat]:
     try:
-        with closing(printos_http(config.printos)) as http:
+        with closing(cloud_http(config.printos)) as http:
             yield build_print_beat(config.beat, http)
     except CloudRefusedError as error:
         if error.status not in ABOUT_PRESSES:

@@ -9,7 +9,7 @@ from typing import Any
 
 from agent.cli import client, state
 from agent.cli.output import age, amount, facts, progress, show_json, table
-from agent.clients import build_box, printos_http
+from agent.cloud_clients import build_box, cloud_http
 from agent.config import load_config
 from agent.config_schema import Config
 from agent.errors import CloudRefusedError, NotFoundError
@@ -103,7 +103,7 @@ def create_folder(options: argparse.Namespace) -> int:
 @contextmanager
 def _box(config: Config) -> Iterator[Box]:
     """Give the client, with our word for what Box doesn't have."""
-    with closing(printos_http(config.printos)) as http:
+    with closing(cloud_http(config.printos)) as http:
         try:
             yield build_box(config.box, http)
         except CloudRefusedError as error:

@@ -8,7 +8,7 @@ from contextlib import closing
 from agent.beat_roll import ABOUT_PRESSES
 from agent.cli import state
 from agent.cli.finding import Finding
-from agent.clients import build_print_beat, printos_http
+from agent.cloud_clients import build_print_beat, cloud_http
 from agent.config_schema import Config
 from agent.errors import CloudRefusedError, CloudUnreachableError, NotFoundError
 
@@ -17,7 +17,7 @@ FORBIDDEN = 403
 
 def check_beat(config: Config) -> Iterator[Finding]:
     """Ask each half that there is a key for; that is all that doctor says of Print Beat where there is none."""
-    with closing(printos_http(config.printos)) as http:
+    with closing(cloud_http(config.printos)) as http:
         print_beat = build_print_beat(config.beat, http)
         if not (print_beat.tells_jobs or print_beat.tells_presses):
             return

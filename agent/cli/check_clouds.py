@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from agent.cli.finding import Finding
-from agent.clients import build_box, printos_http
+from agent.cloud_clients import build_box, cloud_http
 from agent.config_schema import Config
 from agent.errors import CloudRefusedError, CloudUnreachableError
 
@@ -18,7 +18,7 @@ def check_printos_box(config: Config) -> Iterator[Finding]:
     if not config.box.key:
         return
     try:
-        with closing(printos_http(config.printos)) as http:
+        with closing(cloud_http(config.printos)) as http:
             count = len(build_box(config.box, http).substrates())
     except CloudUnreachableError as error:
         advice = "see box.base_url, printos.proxy and printos.ca_file, and the clock of this box"

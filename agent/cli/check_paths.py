@@ -10,7 +10,7 @@ from typing import Any
 from agent.broker_trial import BrokerTrial, try_broker
 from agent.cli.finding import Finding, Printers, named
 from agent.cli.watch import Lan
-from agent.clients import printos_http
+from agent.cloud_clients import cloud_http
 from agent.commands import command_topics
 from agent.config_schema import Config
 from agent.download import resolve
@@ -89,7 +89,7 @@ def _answers(config: Config) -> Finding:
     """Ask for nothing in particular: whatever is answered, PrintOS can be reached."""
     url = config.printos.base_url
     try:
-        with closing(printos_http(config.printos)) as http:
+        with closing(cloud_http(config.printos)) as http:
             status = http.request("GET", url, timeout_seconds=10.0).status
     except TransportError as error:
         advice = "see printos.base_url, proxy, ca_file and client_cert_file; does the firewall let tcp 443 out?"

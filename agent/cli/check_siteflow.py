@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from agent.cli.finding import Finding
-from agent.clients import build_siteflow, printos_http
+from agent.cloud_clients import build_siteflow, cloud_http
 from agent.config_schema import Config
 from agent.errors import CloudRefusedError, CloudUnreachableError, NotFoundError
 
@@ -18,7 +18,7 @@ def check_siteflow(config: Config) -> Iterator[Finding]:
     if not config.siteflow.key:
         return
     try:
-        with closing(printos_http(config.printos)) as http:
+        with closing(cloud_http(config.printos)) as http:
             count = len(build_siteflow(config.siteflow, http).skus())
     except CloudUnreachableError as error:
         advice = "see siteflow.base_url, printos.proxy and printos.ca_file"

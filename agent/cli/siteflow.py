@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from agent.cli import client
 from agent.cli.output import facts, progress, show_json, table
-from agent.clients import build_siteflow, printos_http
+from agent.cloud_clients import build_siteflow, cloud_http
 from agent.config import load_config, read_order_file
 from agent.config_schema import Config
 from agent.errors import (
@@ -166,7 +166,7 @@ class _LocallyInvalidError(InputError):
 def _siteflow(config: Config) -> Iterator[SiteFlow]:
     if not config.siteflow.key:
         raise ConfigError("Site Flow is off: there is no key in [siteflow]")
-    with closing(printos_http(config.printos)) as http:
+    with closing(cloud_http(config.printos)) as http:
         yield build_siteflow(config.siteflow, http)
 
 

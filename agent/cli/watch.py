@@ -12,13 +12,13 @@ from datetime import datetime
 from ipaddress import IPv4Network
 from typing import Any, Literal, Self
 
-from agent.clients import snmp_client
 from agent.config_schema import Config
 from agent.identity import Likeness, compare
 from agent.mdns import Browser
 from agent.mdns_service import NotAPrinter
 from agent.model import Identity, Sighting, utc_now
 from agent.networks import attached_subnets, covers_loopback, hosts_of, is_loopback, mdns_interfaces, sweepable
+from agent.printer_clients import snmp_client
 
 WAIT_SECONDS = 0.5
 JOIN_SECONDS = 5.0

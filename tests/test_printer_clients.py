@@ -1,4 +1,4 @@
-"""The clients that are built of the configuration."""
+"""The clients for printers that are built of the configuration."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import socket
 from contextlib import closing
 from pathlib import Path
 
-from agent.clients import PrinterClients
 from agent.config_schema import PrinterConfig
+from agent.printer_clients import PrinterClients
 from tests.scripted_server import OK, read_head, scripted
 
 

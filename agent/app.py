@@ -1,6 +1,6 @@
 """The life of the process on one screen: open and start the parts in order, wait, stop them the other way round.
 
-What the parts are and how they are joined is in `agent.parts`.
+What the parts are and how they are joined is in `agent.parts`, and in a file for each side of them.
 """
 
 from __future__ import annotations
@@ -67,52 +67,58 @@ def _start(parts: Parts) -> dict[str, Loop]:
     parts.store.open()
     parts.outbox.open()
     parts.registry.open()
-    parts.hot_folders.open()
+    parts.incoming.hot_folders.open()
     parts.spool.open()
-    parts.box_memory.open()
+    parts.printos.box_memory.open()
     parts.counters.open()
-    parts.beat.open()
+    parts.printos.beat.open()
     parts.dispatcher.open()
-    parts.credentials.open()
-    parts.devices.open()
+    parts.printos.credentials.open()
+    parts.printos.devices.open()
     parts.control.open()
     if parts.web is not None:
         parts.web.open()
-    parts.snmp.start()
+    parts.lan.snmp.start()
     loops = {loop.name: loop for loop in _loops(parts)}
-    parts.outbox.on_put = loops["relay"].wake
-    parts.relay.on_connected = loops["relay"].wake
-    parts.ticket_inbox.on_arrival = loops["intake"].wake
-    parts.command_inbox.on_arrival = loops["commands"].wake
-    discoverers = [loop for name, loop in loops.items() if name.startswith("discovery")]
-    parts.sightings.on_arrival = lambda: wake_one(discoverers)
-    dispatchers = [loop for name, loop in loops.items() if name.startswith("dispatcher")]
-    fetchers = [loop for name, loop in loops.items() if name.startswith("fetch")]
-    parts.spool.on_work = parts.dispatcher.on_work = parts.fetcher.on_arrival = lambda: wake_one(dispatchers)
-    parts.spool.incoming.on_work = lambda: wake_one(fetchers)
+    _let_wake(parts, loops)
     for loop in loops.values():
         loop.start()
-    parts.control_session.start()
-    parts.tickets.start()
+    parts.mqtt.control_session.start()
+    parts.mqtt.tickets.start()
     notifier().ready()
     return loops
 
 
+def _let_wake(parts: Parts, loops: dict[str, Loop]) -> None:
+    """Have whatever makes work for a loop wake it."""
+    parts.outbox.on_put = loops["relay"].wake
+    parts.mqtt.relay.on_connected = loops["relay"].wake
+    parts.mqtt.ticket_inbox.on_arrival = loops["intake"].wake
+    parts.mqtt.command_inbox.on_arrival = loops["commands"].wake
+    discoverers = [loop for name, loop in loops.items() if name.startswith("discovery")]
+    parts.lan.sightings.on_arrival = lambda: wake_one(discoverers)
+    dispatchers = [loop for name, loop in loops.items() if name.startswith("dispatcher")]
+    fetchers = [loop for name, loop in loops.items() if name.startswith("fetch")]
+    parts.spool.on_work = parts.dispatcher.on_work = parts.incoming.fetcher.on_arrival = lambda: wake_one(dispatchers)
+    parts.spool.incoming.on_work = lambda: wake_one(fetchers)
+
+
 def _loops(parts: Parts) -> Iterator[Loop]:
     """Give every background activity with its thread; there are no others but those of libraries."""
-    yield Loop("mdns", parts.browser.step)
-    yield from (Loop(f"discovery-{number}", parts.discovery.step) for number in range(DISCOVERERS))
-    yield from (Loop(f"status-{number}", parts.status.step) for number in range(POLLERS))
-    yield Loop("intake", parts.intake.step)
-    yield Loop("commands", parts.commands.step)
-    yield Loop("hot-folders", parts.hot_folders.step, silence_seconds=math.inf)  # a share that hangs hangs this alone
-    yield from (Loop(f"fetch-{number}", parts.fetcher.step) for number in range(FETCHERS))
+    yield Loop("mdns", parts.lan.browser.step)
+    yield from (Loop(f"discovery-{number}", parts.lan.discovery.step) for number in range(DISCOVERERS))
+    yield from (Loop(f"status-{number}", parts.lan.status.step) for number in range(POLLERS))
+    yield Loop("intake", parts.mqtt.intake.step)
+    yield Loop("commands", parts.mqtt.commands.step)
+    # A share of the network that hangs hangs this loop alone.
+    yield Loop("hot-folders", parts.incoming.hot_folders.step, silence_seconds=math.inf)
+    yield from (Loop(f"fetch-{number}", parts.incoming.fetcher.step) for number in range(FETCHERS))
     yield from (Loop(f"dispatcher-{number}", parts.dispatcher.step) for number in range(DISPATCHERS))
     yield Loop("spool", parts.spool.step)
     yield Loop("inventory", parts.inventory.step)
-    yield Loop("beat", parts.beat.step)
-    yield Loop("relay", parts.relay.step, gather_seconds=RELAY_GATHER_SECONDS)
-    yield Loop("cloud", parts.cloud.step)
+    yield Loop("beat", parts.printos.beat.step)
+    yield Loop("relay", parts.mqtt.relay.step, gather_seconds=RELAY_GATHER_SECONDS)
+    yield Loop("cloud", parts.printos.cloud.step)
     yield from (Loop(f"control-{number}", parts.control.step) for number in range(CONTROLLERS))
     if parts.web is not None:
         yield from (Loop(f"web-{number}", parts.web.step) for number in range(WEB_ANSWERERS))
@@ -121,7 +127,7 @@ def _loops(parts: Parts) -> Iterator[Loop]:
 def _wait(parts: Parts, loops: dict[str, Loop], stopping: threading.Event) -> None:
     """Feed the watchdog while every loop does its work."""
     systemd = notifier()
-    sessions = {"tickets": parts.tickets, "control session": parts.control_session}
+    sessions = {"tickets": parts.mqtt.tickets, "control session": parts.mqtt.control_session}
     told: list[str] = []
     while not stopping.wait(TICK_SECONDS):
         silent = [name for name, loop in loops.items() if not loop.is_alive()]
@@ -137,21 +143,21 @@ def _stop(parts: Parts, loops: dict[str, Loop]) -> None:
     """Take nothing in any more, let what is being sent finish, tell the outside, and close."""
     endings: tuple[Callable[[], object], ...] = (
         notifier().stopping,
-        parts.tickets.stop,
+        parts.mqtt.tickets.stop,
         parts.control.close,
         *([parts.web.close] if parts.web is not None else []),
-        parts.fetcher.close,
+        parts.incoming.fetcher.close,
         lambda: _end(loops, *TAKERS),
         lambda: _end(loops, "dispatcher", "fetch", "spool", seconds=FINISH_SECONDS),
         lambda: _end(loops, "cloud"),
-        parts.cloud.close,
+        parts.printos.cloud.close,
         lambda: _end(loops, "relay"),
-        parts.relay.close,
-        parts.control_session.stop,
-        parts.browser.stop,
-        parts.snmp.stop,
-        parts.drivers.close,
-        parts.clients.close,
+        parts.mqtt.relay.close,
+        parts.mqtt.control_session.stop,
+        parts.lan.browser.stop,
+        parts.lan.snmp.stop,
+        parts.lan.drivers.close,
+        parts.lan.clients.close,
         parts.store.close,
     )
     for end in endings:

@@ -43,14 +43,14 @@ class Site:
         self._keep = keep
         for part in (self.parts.store, self.parts.outbox, self.parts.registry, self.parts.spool, self.parts.dispatcher):
             part.open()
-        self.parts.snmp.start()
+        self.parts.lan.snmp.start()
 
     def close(self) -> None:
         """Switch everything off."""
         self.power_off(*self.printers)
-        self.parts.snmp.stop()
-        self.parts.drivers.close()
-        self.parts.clients.close()
+        self.parts.lan.snmp.stop()
+        self.parts.lan.drivers.close()
+        self.parts.lan.clients.close()
         self.parts.store.close()
 
     def power_off(self, *serials: str) -> None:
@@ -74,20 +74,20 @@ class Site:
             uris = tuple(ready[name] for name in ("ipp_uri", "http_url", "raw_uri") if name in ready)
             uris += (f"snmp://{ready['snmp']}",) if "snmp" in ready else ()
             host = uris[0].split("/")[2].rpartition(":")[0]
-            self.parts.sightings.put(Sighting("mdns", host, uris, Identity(uuid=ready["uuid"])))
+            self.parts.lan.sightings.put(Sighting("mdns", host, uris, Identity(uuid=ready["uuid"])))
         self.discover()
 
     def discover(self) -> None:
         """Do all that discovery has to do."""
-        while self.parts.discovery.step() == 0.0:
+        while self.parts.lan.discovery.step() == 0.0:
             pass
 
     def poll(self, times: int = 1) -> None:
         """Read the status of every printer."""
         for _ in range(times):
             for printer in self.parts.registry.printers():
-                self.parts.status.poll_soon(printer.id)
-            while self.parts.status.step() == 0.0:
+                self.parts.lan.status.poll_soon(printer.id)
+            while self.parts.lan.status.step() == 0.0:
                 pass
 
     def dispatch(self) -> None:

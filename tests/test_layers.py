@@ -227,6 +227,7 @@ SERVICES = (
         "inventory.py",
         "operations.py",
         "relay.py",
+        "restatement.py",
         "status.py",
         "workload.py",
         "web.py",
@@ -241,6 +242,7 @@ SERVICES = (
 )
 # Builds and starts all of it; then the command line.
 TOP = (
+    ("parts_incoming.py", "parts_lan.py", "parts_mqtt.py", "parts_printos.py"),
     ("parts.py",),
     ("app.py",),
     ("cli/arguments.py",),

@@ -12,6 +12,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -56,15 +57,24 @@ SCHEMA = (
         supply_set INTEGER NOT NULL,
         levels TEXT NOT NULL,
         PRIMARY KEY (hour, printer_id)) WITHOUT ROWID""",
+    *(
+        f"ALTER TABLE {table} ADD COLUMN {part} INTEGER"
+        for table in ("counted", "counters")
+        for part in ("color", "monochrome", "duplex")
+    ),
 )
 ADD_SET = "INSERT OR IGNORE INTO supply_sets (names) VALUES (?)"
 ADD = """
-    INSERT OR REPLACE INTO counters (hour, printer_id, impressions, sheets, pages, resets, supply_set, levels)
-    VALUES (:hour, :printer_id, :impressions, :sheets, :pages, :resets, :supply_set, :levels)"""
+    INSERT OR REPLACE INTO counters
+        (hour, printer_id, impressions, sheets, color, monochrome, duplex, pages, resets, supply_set, levels)
+    VALUES (:hour, :printer_id, :impressions, :sheets, :color, :monochrome, :duplex, :pages, :resets, :supply_set,
+        :levels)"""
 SET_NEWEST = """
     INSERT OR REPLACE INTO counted
-        (printer_id, since, hour, impressions, sheets, source, pages, resets, supply_set, levels)
-    VALUES (:printer_id, :since, :hour, :impressions, :sheets, :source, :pages, :resets, :supply_set, :levels)"""
+        (printer_id, since, hour, impressions, sheets, color, monochrome, duplex, source, pages, resets, supply_set,
+        levels)
+    VALUES (:printer_id, :since, :hour, :impressions, :sheets, :color, :monochrome, :duplex, :source, :pages, :resets,
+        :supply_set, :levels)"""
 NEWEST = "SELECT counted.*, names FROM counted JOIN supply_sets ON id = supply_set"
 FIRST_WITHIN = "SELECT printer_id, min(hour) AS hour, pages FROM counters WHERE hour >= ? GROUP BY printer_id"
 LEVELS_BY_DAY = """
@@ -72,7 +82,7 @@ LEVELS_BY_DAY = """
     FROM counters JOIN supply_sets ON id = supply_set WHERE hour >= ? AND levels != ''
     GROUP BY printer_id, hour / 24 ORDER BY printer_id, hour"""
 PAGE = """
-    SELECT hour, printer_id, impressions, sheets, pages, resets, names, levels
+    SELECT hour, printer_id, impressions, sheets, color, monochrome, duplex, pages, resets, names, levels
     FROM counters JOIN supply_sets ON id = supply_set
     WHERE (hour, printer_id) > (:hour, :printer_id) AND (:only IS NULL OR printer_id = :only)
     ORDER BY hour, printer_id LIMIT :limit"""
@@ -83,6 +93,7 @@ THIN = """
 """One text is looked up in an index, where SQLite would go through all pairs of columns for each row."""
 UNUSED_SETS = """
     DELETE FROM supply_sets WHERE id NOT IN (SELECT supply_set FROM counters UNION SELECT supply_set FROM counted)"""
+TOLD = tuple(each.name for each in fields(Sample) if each.name != "left")
 HOURLY_DAYS = 7
 DAILY_DAYS = 400
 PAGE_ROWS = 1000
@@ -221,6 +232,9 @@ def read_counters(store: Store, *, after: tuple[int, str], printer_id: str | Non
             "at": timestamp(moment_of(row["hour"])),
             "impressions_completed": row["impressions"],
             "media_sheets_completed": row["sheets"],
+            "color_impressions": row["color"],
+            "monochrome_impressions": row["monochrome"],
+            "duplex_sheets": row["duplex"],
             "pages_counted": row["pages"],
             "resets": row["resets"],
             "left": _parse_levels(row),
@@ -238,6 +252,9 @@ def _write(connection: Connection, sample: Sample) -> None:
         "hour": sample.hour,
         "impressions": sample.impressions,
         "sheets": sample.sheets,
+        "color": sample.color,
+        "monochrome": sample.monochrome,
+        "duplex": sample.duplex,
         "source": sample.source,
         "pages": sample.pages,
         "resets": sample.resets,
@@ -249,8 +266,7 @@ def _write(connection: Connection, sample: Sample) -> None:
 
 
 def _sample(row: Row) -> Sample:
-    names = ("printer_id", "since", "hour", "impressions", "sheets", "source", "pages", "resets")
-    return Sample(**{name: row[name] for name in names}, left=_parse_levels(row))
+    return Sample(**{name: row[name] for name in TOLD}, left=_parse_levels(row))
 
 
 def _parse_levels(row: Row) -> dict[str, Left]:

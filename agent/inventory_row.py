@@ -22,7 +22,8 @@ COLUMNS = (
     "pages_per_day", "counter_resets", "black_percent", "cyan_percent", "magenta_percent", "yellow_percent",
     "black_days_left", "cyan_days_left", "magenta_days_left", "yellow_days_left", "supplies", "trays", "approved",
     "printos", "printos_device_id", "jobs_completed", "jobs_impressions", "color_impressions", "monochrome_impressions",
-    "duplex_sheets",
+    "duplex_sheets", "state_message", "accepting_jobs", "paused", "queued_jobs", "can_color", "can_duplex", "media",
+    "finishings", "command_set", "uris",
 )  # fmt: skip
 UNUSED = Usage()
 
@@ -74,12 +75,35 @@ def inventory_row(printer: Printer, usage: Usage, printed: Printed, device_id: s
             for name, supply in named(printer.status.supplies)
         ],
         "trays": told["trays"],
+        **_abilities(printer),
         "approved": printer.approved,
         "printos": printer.printos,
         "printos_device_id": device_id,
         "jobs_completed": printed.jobs,
         "jobs_impressions": printed.impressions,
     }
+
+
+def _abilities(printer: Printer) -> dict[str, Any]:
+    """Tell what a printer can do, what it says, and whether it does it now."""
+    options = printer.capabilities.options
+    return {
+        "can_color": _can(options.get("print-color-mode"), "color"),
+        "can_duplex": _can(options.get("sides"), "two-sided-long-edge", "two-sided-short-edge"),
+        "media": list(options.get("media", ())),
+        "finishings": [word for word in options.get("finishings", ()) if word != "none"],
+        "command_set": list(printer.capabilities.command_set),
+        "uris": [uri.partition("?")[0] for uri in printer.uris],
+        "state_message": printer.status.state_message,
+        "accepting_jobs": printer.status.accepting_jobs,
+        "paused": printer.paused,
+        "queued_jobs": printer.status.queued_job_count,
+    }
+
+
+def _can(said: Sequence[str] | None, *words: str) -> bool | None:
+    """Whether one of these is among what a printer said that it can; None where it did not say."""
+    return None if said is None else not frozenset(words).isdisjoint(said)
 
 
 def make_and_model(text: str | None) -> tuple[str | None, str | None]:

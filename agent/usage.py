@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from agent.model import Printer, PrinterStatus, Supply
 
@@ -36,6 +37,7 @@ class Sample:
     """What one printer had come to in one hour.
 
     `impressions` and `sheets` are what it counts itself, as it last told them, and `source` is the driver that told.
+    `color`, `monochrome` and `duplex` are parts of them, where it tells these.
     `pages` is what we have seen it count since `since`: it never falls, whatever becomes of the printer's own counters;
     `resets` is how often those fell, as they do when a board is replaced. `left` is by the name of the supply.
     """
@@ -49,6 +51,9 @@ class Sample:
     pages: int = 0
     resets: int = 0
     left: Levels = field(default_factory=dict)
+    color: int | None = None
+    monochrome: int | None = None
+    duplex: int | None = None
 
     def is_news_after(self, before: Sample | None) -> bool:
         """Whether it tells anything that the sample before does not: what stays as it is, is told once a day."""
@@ -75,22 +80,21 @@ class Usage:
 def sampled(before: Sample | None, printer: Printer, hour: int) -> Sample | None:
     """Give the sample of a printer in an hour, after the one before; None where it has told nothing to count."""
     status = printer.status
-    impressions, sheets = _counter(status.impressions_completed), _counter(status.media_sheets_completed)
+    counters = {
+        "impressions": _counter(status.impressions_completed),
+        "sheets": _counter(status.media_sheets_completed),
+        "color": _counter(status.color_impressions),
+        "monochrome": _counter(status.monochrome_impressions),
+        "duplex": _counter(status.duplex_sheets),
+    }
+    told: dict[str, Any] = {name: value for name, value in counters.items() if value is not None}
     left = supplies_left(status.supplies)
-    if impressions is None and sheets is None and not left:
+    if told.keys().isdisjoint(("impressions", "sheets")) and not left:
         return None
     source = _source(status) or printer.status_driver
-    if before is None:
-        return Sample(printer.id, hour, hour, impressions, sheets, source, left=left)
-    told = replace(
-        before,
-        hour=hour,
-        impressions=before.impressions if impressions is None else impressions,
-        sheets=before.sheets if sheets is None else sheets,
-        source=source,
-        left=left,
-    )
-    return _counted(before, told)
+    known = before or Sample(printer.id, hour, hour)
+    sample = replace(known, hour=hour, source=source, left=left, **told)
+    return sample if before is None else _counted(before, sample)
 
 
 def supplies_left(supplies: Sequence[Supply]) -> Levels:

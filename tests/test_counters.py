@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.counters import DAILY_DAYS, HOURLY_DAYS
+from agent.counters import DAILY_DAYS, HOURLY_DAYS, SCHEMA
+from agent.store import Store
 from tests.conftest import FakeClock
 from tests.inventory_parts import DAY, HOUR, Bench
 
@@ -30,6 +31,33 @@ def test_what_changes_is_written_once_an_hour(bench: Bench) -> None:
     assert bench.samples("at", "impressions_completed") == [
         ("2026-01-02T03:00:00Z", 1000), ("2026-01-02T04:00:00Z", 1002),
     ]  # fmt: skip
+
+
+def test_parts_of_the_counters_are_kept_where_they_are_known(bench: Bench) -> None:
+    """Colour and duplex, as HP's own protocols tell them; while only SNMP answers they stay as they were."""
+    printer = bench.enter()
+    bench.count(printer, 1000, color_impressions=300, monochrome_impressions=700, duplex_sheets=200)
+    bench.wait(HOUR)
+    bench.count(printer, 1010)
+    bench.restart()
+    bench.wait(HOUR)
+    bench.count(printer, 1020, color_impressions=310, duplex_sheets=1 << 60)
+    assert bench.samples("color_impressions", "monochrome_impressions", "duplex_sheets") == [
+        (300, 700, 200), (300, 700, 200), (310, 700, 200),
+    ]  # fmt: skip
+
+
+def test_a_history_of_before_goes_on(tmp_path: Path, clock: FakeClock) -> None:
+    """Its samples are kept when the tables get the columns that they have now."""
+    older = Store(tmp_path / "older.db")
+    older.open()
+    older.migrate("counters", SCHEMA[:3])
+    older.write("INSERT INTO supply_sets VALUES (1, '[]')")
+    older.write("INSERT INTO counters VALUES (400000, 'x', 7, 8, 9, 0, 1, '')")
+    older.close()
+    bench = Bench(tmp_path / "older.db", clock)
+    assert bench.samples("impressions_completed", "color_impressions") == [(7, None)]
+    bench.store.close()
 
 
 def test_what_stays_as_it_is_is_written_once_a_day(bench: Bench) -> None:

@@ -19,6 +19,7 @@ from agent.cli.state import SCHEMAS
 from agent.errors import InputError, NotFoundError
 from agent.inventory import list_counters, read_inventory
 from agent.inventory_row import COLUMNS, make_and_model
+from agent.model import Capabilities
 from agent.store import Store
 from tests.conftest import FakeClock
 from tests.inventory_parts import DAY, HOUR, Bench, toner
@@ -50,6 +51,28 @@ def test_a_row_has_what_fleet_tools_hold(bench: Bench) -> None:
         "HP", "Color LaserJet M452nw", "S1", None, ["ipp", "snmp"], "2026-01-02T03:00:00Z", 0, "device-9",
     ]  # fmt: skip
     assert (row["supplies"][0]["percent"], row["supplies"][0]["days_left"]) == (60.0, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "can"),
+    [
+        ({}, (None, None, [])),
+        ({"sides": ("one-sided",), "print-color-mode": ("monochrome",)}, (False, False, [])),
+        (
+            {"sides": ("one-sided", "two-sided-long-edge"), "print-color-mode": ("auto", "color"),
+             "finishings": ("none", "staple")},
+            (True, True, ["staple"]),
+        ),
+    ],
+)  # fmt: skip
+def test_a_row_tells_what_a_printer_can(
+    bench: Bench, options: dict[str, tuple[str, ...]], can: tuple[bool | None, bool | None, list[str]]
+) -> None:
+    """As it says by IPP; what it doesn't say is null, not no."""
+    bench.enter(capabilities=Capabilities(options=options, command_set=("PJL",)), paused=True)
+    row = bench.row()
+    assert (row["can_color"], row["can_duplex"], row["finishings"]) == can
+    assert (row["command_set"], row["paused"], row["accepting_jobs"]) == (["PJL"], True, True)
 
 
 @pytest.mark.parametrize(

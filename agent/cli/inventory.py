@@ -18,6 +18,7 @@ from agent.inventory_row import COLUMNS, flat
 
 COUNTER_COLUMNS = (
     "printer", "at", "impressions_completed", "media_sheets_completed", "pages", "reset", "pages_counted", "left",
+    "color_impressions", "monochrome_impressions", "duplex_sheets",
 )  # fmt: skip
 
 

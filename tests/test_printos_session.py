@@ -276,12 +276,18 @@ def test_no_token_is_shown() -> None:
         (b'{"smsError": "odd"}', '{"smsError": "odd"}'),
         (b"Bad\r\nGateway\x1b[31m", "Bad Gateway [31m"),
         (b"", "no reason given"),
+        (b"<html><head><title>502 Bad &amp; Gateway</title></head><body>x</body></html>", "502 Bad & Gateway"),
+        (b"<p>nothing</p>", "no reason given"),
+        (
+            b"\xef\xbb\xbf<?xml?><Error><Code>NoMatch</Code><Message>no match</Message><StringToSign>s</StringToSign>",
+            "NoMatch: no match",
+        ),
         (b"[" * 100_000, "[" * 300),
         (b"\xff\xfe", "\ufffd\ufffd"),
     ],
 )
 def test_whatever_an_error_says_becomes_one_line(body: bytes, message: str) -> None:
-    """An smsError is found at any depth, anything else is shown as text, without control characters."""
+    """An smsError is found at any depth, anything else is shown as text; of markup only what says what it is."""
     assert parse_problem(body) == message
 
 

@@ -7,11 +7,13 @@ without any I/O; `Exchange` performs it.
 from __future__ import annotations
 
 import json
+import re
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from html import unescape
 from typing import Any
 
 from agent.errors import (
@@ -27,6 +29,9 @@ TOKEN_NAME = "Indigo-SmS-Auth-Token"  # noqa: S105 - the name of the header and 
 ANSWER_LIMIT_BYTES = 4_194_304
 NODE_LIMIT = 10_000
 MESSAGE_LIMIT = 300
+MARKUP_LIMIT_BYTES = 65_536
+MOST_TOLD = 2
+TOLD_BY_MARKUP = re.compile(r"<(?:title|Code|Message)>([^<]*)", re.IGNORECASE)
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
 SECRET_FIELDS = ("password", "securityPassword")
 FIRST_ERROR = 400
@@ -139,13 +144,24 @@ def parse_json(body: bytes) -> Any:
 
 
 def parse_problem(body: bytes) -> str:
-    """Say in one line what an error answer says: its `smsError`, wherever that is, else its text."""
+    """Say in one line what an error answer says: its `smsError`, wherever that is, else its text in words."""
     error = find_node(parse_json(body), "smsError")
     if not isinstance(error, dict):
-        return printable(body.decode(errors="replace")) or "no reason given"
+        return in_words(body) or "no reason given"
     message = printable(str(error.get("message") or error.get("developerInfo") or "no reason given"))
     code = error.get("subCode")
     return message if code in (None, "") else f"{message} (subCode {printable(str(code))})"
+
+
+def in_words(body: bytes) -> str:
+    """Say in one line what a page or an XML error says, or a plain text; empty where that is nothing.
+
+    Of markup only the title, or the code and the message: S3 repeats what was signed behind them.
+    """
+    text = body[:MARKUP_LIMIT_BYTES].decode(errors="replace")
+    if not text.lstrip("\ufeff \r\n\t").startswith("<"):
+        return printable(text)
+    return ": ".join(filter(None, (printable(unescape(found)) for found in TOLD_BY_MARKUP.findall(text)[:MOST_TOLD])))
 
 
 def find_node(content: Any, name: str) -> Any:

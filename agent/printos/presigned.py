@@ -15,7 +15,7 @@ from agent.download import resolve
 from agent.errors import AnswerLostError, ConnectFailedError, PrinterRejectedError, PrinterUnreachableError
 from agent.http import Answer, HttpClient
 from agent.model import Document
-from agent.printos.exchange import OUT_OF_ORDER, SERVER_ERROR, printable
+from agent.printos.exchange import OUT_OF_ORDER, SERVER_ERROR, in_words, printable
 from agent.upload import Upload
 
 PORTS = {"http": 80, "https": 443}
@@ -92,7 +92,7 @@ class PresignedPut:
 
 
 def _refusal(answer: Answer) -> Exception:
-    told = printable(answer.body.decode(errors="replace"))
+    told = in_words(answer.body)
     message = f"the document was not taken: HTTP {answer.status}{f': {told}' if told else ''}"
     if answer.status in OUT_OF_ORDER or answer.status >= SERVER_ERROR or answer.status == FORBIDDEN:
         return PrinterUnreachableError(message)  # a URL that has expired is refused with 403

@@ -88,8 +88,7 @@ PAGE = """
     ORDER BY hour, printer_id LIMIT :limit"""
 THIN = """
     DELETE FROM counters WHERE hour >= :begin AND hour < :end AND hour || ' ' || printer_id NOT IN (
-        SELECT max(hour) || ' ' || printer_id FROM counters WHERE hour >= :begin AND hour < :end
-        GROUP BY hour / 24, printer_id)"""
+        SELECT max(hour) || ' ' || printer_id FROM counters WHERE hour >= :begin AND hour < :end GROUP BY printer_id)"""
 """One text is looked up in an index, where SQLite would go through all pairs of columns for each row."""
 UNUSED_SETS = """
     DELETE FROM supply_sets WHERE id NOT IN (SELECT supply_set FROM counters UNION SELECT supply_set FROM counted)"""
@@ -150,9 +149,16 @@ class Counters:
             return
         with self._store.lazy_transaction() as connection:
             connection.execute("DELETE FROM counters WHERE hour < ?", (hour - DAILY_DAYS * HOURS_A_DAY,))
-            connection.execute(THIN, {"begin": self._tidied_to, "end": begin})
             connection.execute(UNUSED_SETS)
+        for day in range(self._tidied_to or self._oldest_day(), begin, HOURS_A_DAY):
+            with self._store.lazy_transaction() as connection:  # one each: nobody waits for a year of them
+                connection.execute(THIN, {"begin": day, "end": day + HOURS_A_DAY})
         self._tidied_to = begin
+
+    def _oldest_day(self) -> int:
+        (oldest,) = self._store.query("SELECT min(hour) FROM counters")
+        hour = oldest[0] or 0
+        return int(hour - hour % HOURS_A_DAY)
 
     def forget(self, printer_id: str) -> None:
         """Drop the history of a printer, in the running transaction if there is one."""

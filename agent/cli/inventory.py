@@ -10,7 +10,7 @@ from typing import Any
 
 from agent.cli import state
 from agent.cli.arguments import moment
-from agent.cli.output import age, defused, show_json, table
+from agent.cli.output import age, defused, show_json, show_json_list, table
 from agent.config import load_config
 from agent.config_schema import Config
 from agent.errors import InputError
@@ -64,7 +64,7 @@ def _show_inventory(config: Config, options: argparse.Namespace) -> None:
 def _show_counters(config: Config, options: argparse.Namespace) -> None:
     pages = with_pages(_pages(config, options))
     if options.json:
-        show_json([row for page in pages for row in page])
+        show_json_list(row for page in pages for row in page)
     elif options.csv:
         _write_csv(COUNTER_COLUMNS, ({**row, "left": _levels(row["left"])} for page in pages for row in page))
     else:

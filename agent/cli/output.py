@@ -22,6 +22,15 @@ def show_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False), flush=True)
 
 
+def show_json_list(items: Iterable[Any]) -> None:
+    """Print one JSON array on one line, item by item, for it may be more than the memory takes."""
+    before = "["
+    for item in items:
+        print(before, json.dumps(item, ensure_ascii=False), sep="", end="")
+        before = ", "
+    print("[]" if before == "[" else "]", flush=True)
+
+
 def progress(text: str) -> None:
     """Tell a person at standard error what is going on."""
     print(text, file=sys.stderr, flush=True)

@@ -213,8 +213,23 @@ def _job_table(attempts: Sequence[Attempt]) -> str:
 
 def _job_row(attempt: Attempt) -> list[Any]:
     told = attempt.facts
-    names = ("jobProgress", "impressions", "jobSubmitTime", "jobCompleteTime", "jobName")
-    return [attempt.marker, attempt.serial, *(told.get(name) for name in names)]
+    times = (_short(told.get(name)) for name in ("jobSubmitTime", "jobCompleteTime"))
+    return [
+        attempt.marker,
+        attempt.serial,
+        told.get("jobProgress"),
+        told.get("impressions"),
+        *times,
+        told.get("jobName"),
+    ]
+
+
+def _short(time_told: str | None) -> str | None:
+    """Give a time by this box's zone, without the year; one that can't be read as it was told."""
+    try:
+        return time_told and f"{datetime.fromisoformat(time_told).astimezone():%m-%d %H:%M:%S}"
+    except (ValueError, OverflowError):
+        return time_told
 
 
 def _told(press: Press) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from agent.config_schema import Config
 from agent.errors import InputError
 from agent.inventory_row import COLUMNS, flat
 
+HOUR_LETTERS = len("2026-01-31T15")
 COUNTER_COLUMNS = (
     "printer", "at", "impressions_completed", "media_sheets_completed", "pages", "reset", "pages_counted", "left",
     "color_impressions", "monochrome_impressions", "duplex_sheets",
@@ -69,11 +70,21 @@ def _show_counters(config: Config, options: argparse.Namespace) -> None:
         _write_csv(COUNTER_COLUMNS, ({**row, "left": _levels(row["left"])} for page in pages for row in page))
     else:
         rows = [
-            [row["printer"], row["at"], row["impressions_completed"], row["media_sheets_completed"], *_told(row)]
+            [
+                row["printer"],
+                row["at"][:HOUR_LETTERS],
+                row["impressions_completed"],
+                row["media_sheets_completed"],
+                *_told(row),
+            ]
             for page in pages
             for row in page
         ]
-        print(table(["id", "at", "impressions", "sheets", "pages", "left"], rows) if rows else "Nothing counted yet.")
+        print(
+            table(["id", "hour (UTC)", "impressions", "sheets", "pages", "left"], rows)
+            if rows
+            else "Nothing counted yet."
+        )
 
 
 def with_pages(pages: Iterable[Sequence[Mapping[str, Any]]]) -> Iterator[list[dict[str, Any]]]:

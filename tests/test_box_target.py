@@ -376,6 +376,17 @@ def test_settings_name_what_an_answer_calls_its_urls(tmp_path: Path, clock: Fake
         assert bench.outcome() == PASSED
 
 
+def test_where_there_are_no_upload_urls_jobs_wait(bench: BoxBench) -> None:
+    """A wrong box.base_url is no fault of theirs."""
+    bench.fault("GET", f"{FILE}/uploadurls", status=404)
+    bench.accept()
+    bench.run(0.5)
+    assert bench.outcome() == (JobState.PENDING, ("agent-printer-unreachable",))
+    assert "box.base_url" in bench.job().message
+    bench.run(60)
+    assert bench.outcome() == PASSED
+
+
 @pytest.mark.parametrize("options", [{"sides": "one-sided"}, {"media": "iso_a4_210x297mm", "copies": 2}])
 def test_what_box_cannot_be_told_is_refused_at_once(bench: BoxBench, options: dict[str, Any]) -> None:
     """A strict ticket means what it says; one that asks for the best effort is taken."""

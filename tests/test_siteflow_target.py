@@ -218,6 +218,24 @@ def test_a_pause_that_site_flow_asks_for_is_kept(bench: SiteFlowBench) -> None:
     assert len(bench.orders()) == 1
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/siteflow/api/file/getpreupload", 404),
+        ("GET", "/siteflow/api/file/getpreupload", 302),
+        ("POST", SUBMIT, 302),
+    ],
+)
+def test_a_wrong_way_to_site_flow_ends_no_job(bench: SiteFlowBench, method: str, path: str, status: int) -> None:
+    """It says nothing of the order, which is created once the way is right."""
+    bench.fault(method, path, status=status)
+    bench.accept()
+    bench.run(0.5)
+    assert bench.outcome() == (JobState.PENDING, ("agent-printer-unreachable",))
+    bench.run(60)
+    assert len(bench.orders()) == 1
+
+
 def test_a_wrong_secret_keeps_jobs_waiting_for_the_operator(bench: SiteFlowBench) -> None:
     """None is lost for it; the job says why it waits, in Site Flow's words."""
     bench.restart(secret="another")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from agent.errors import CloudRefusedError, OutcomeUnknownError
+from agent.errors import CloudRefusedError, CloudUnreachableError, OutcomeUnknownError
 from agent.http import Answer
 from agent.printos.box_message import (
     BoxFile,
@@ -24,6 +24,8 @@ from agent.printos.upload_urls import UploadUrls, parse_upload_urls
 
 FOLDER = "/api/partner/folder"
 FILE = "/api/partner/file"
+OK = 200
+NOT_FOUND = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,17 @@ class Box:
         return parse_flows(self._exchange.ask("GET", "/api/partner/flow"))
 
     def upload_urls(self, media_type: str) -> UploadUrls:
-        """Get the URL to send one document to, and the one that Box will fetch it by."""
-        answer = self._exchange.ask("GET", f"{FILE}/uploadurls", query={"mimeType": media_type})
-        return parse_upload_urls(answer, upload_key=self._upload_url_key, fetch_key=self._fetch_url_key)
+        """Get the URL to send one document to, and the one that Box will fetch it by.
+
+        An answer that has none is a matter of the configuration, and raises CloudUnreachableError.
+        """
+        try:
+            answer = self._exchange.ask("GET", f"{FILE}/uploadurls", query={"mimeType": media_type})
+            return parse_upload_urls(answer, upload_key=self._upload_url_key, fetch_key=self._fetch_url_key)
+        except CloudRefusedError as error:
+            if error.status not in (OK, NOT_FOUND):
+                raise
+            raise CloudUnreachableError(f"there are no upload URLs to be had below box.base_url: {error}") from error
 
     def send_file(self, file: NewFile, *, committing: Callable[[], None], beat: Callable[[], None]) -> Answer:
         """Ask for a file to be made and give the answer, whatever its status: only some of them say that it wasn't.

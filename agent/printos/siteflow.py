@@ -135,9 +135,20 @@ class SiteFlow:
         return [parse_artwork(file) for file in _listed(self._get(f"/api/files/order/{_segment(order_id)}"))]
 
     def upload_urls(self, media_type: str) -> UploadUrls:
-        """Get the URLs to put a document and to have it fetched from."""
-        answer = self._get("/api/file/getpreupload", mimeType=media_type)
-        return parse_upload_urls(answer, upload_key=self._upload_key, fetch_key=self._fetch_key)
+        """Get the URLs to put a document and to have it fetched from.
+
+        An answer that has none is a matter of the configuration, and raises CloudUnreachableError.
+        """
+        try:
+            answer = self._get("/api/file/getpreupload", mimeType=media_type)
+        except NotFoundError as error:
+            raise CloudUnreachableError(
+                f"there are no upload URLs to be had below siteflow.base_url: {error}"
+            ) from error
+        try:
+            return parse_upload_urls(answer, upload_key=self._upload_key, fetch_key=self._fetch_key)
+        except CloudRefusedError as error:
+            raise CloudUnreachableError(f"Site Flow: {error}") from error
 
     def _get(self, path: str, **query: str) -> Any:
         return self._ask(self._exchange, "GET", path, query=query)

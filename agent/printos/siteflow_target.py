@@ -43,7 +43,8 @@ from agent.printos.siteflow_status import OrderRecord, reading_of
 from agent.printos.siteflow_watch import Gate, OrderWatch
 
 OPTIONS = frozenset({"copies"})
-UNAUTHORISED = frozenset({401, 403})
+OURS_TO_MEND = frozenset({401, 403, *range(300, 400)})
+"""What is a matter of the key, or of the way to Site Flow, and not of an order."""
 PROBLEMS_SHOWN = 5
 LATER_ID = "the id of the job"
 
@@ -219,7 +220,7 @@ class SiteFlowTarget:
             return self._found(own_id)
         except PrinterUnreachableError as error:
             cause = error.__cause__
-            if isinstance(cause, CloudRefusedError) and cause.status not in UNAUTHORISED:
+            if isinstance(cause, CloudRefusedError) and cause.status not in OURS_TO_MEND:
                 return None
             raise
 
@@ -289,7 +290,7 @@ def _items(order: Order) -> tuple[tuple[str, str, str], ...]:
 
 
 def _refused(error: Exception) -> PrinterRejectedError | PrinterUnreachableError:
-    """Tell what is wrong with the order from what is wrong with the key, which the operator can mend."""
-    if isinstance(error, CloudRefusedError) and error.status in UNAUTHORISED:
+    """Tell what is wrong with the order from what the operator can mend."""
+    if isinstance(error, CloudRefusedError) and error.status in OURS_TO_MEND:
         return PrinterUnreachableError(str(error))
     return PrinterRejectedError(str(error))

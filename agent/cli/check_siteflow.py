@@ -21,7 +21,7 @@ def check_siteflow(config: Config) -> Iterator[Finding]:
         with closing(cloud_http(config.printos)) as http:
             count = len(build_siteflow(config.siteflow, http).skus())
     except CloudUnreachableError as error:
-        advice = "see siteflow.base_url, printos.proxy and printos.ca_file"
+        advice = "see siteflow.base_url, printos.proxy and printos.ca_file, and the clock of this box"
         yield Finding("siteflow", "failed", str(error), advice)
     except NotFoundError as error:
         yield Finding("siteflow", "failed", str(error), "siteflow.base_url goes before /api/sku")

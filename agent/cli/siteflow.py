@@ -200,9 +200,9 @@ def _submitted(siteflow: SiteFlow, order: Order) -> OrderRecord:
     if (there := _by_source_id(siteflow, own_id)) is not None:
         raise ConflictError(f"Site Flow has an order with the sourceOrderId {own_id} already: {there.id}")
     try:
-        record = _patiently(lambda: siteflow.submit(order), is_repeatable=False)
+        record = _patiently(lambda: siteflow.submit(order))
     except CloudUnreachableError as error:
-        if _came_to_nothing(error):
+        if isinstance(error, NotNowError) or isinstance(error.__cause__, ConnectFailedError):
             raise
         record = _by_source_id(siteflow, own_id)
         if record is None:
@@ -225,27 +225,18 @@ def _found(siteflow: SiteFlow, options: argparse.Namespace) -> OrderRecord:
     return _patiently(lambda: look(options.id))
 
 
-def _patiently(ask: Callable[[], Told], *, is_repeatable: bool = True) -> Told:
-    """Ask again after a pause where Site Flow asks for patience, three times, as HP's SDKs do.
-
-    What isn't repeatable is asked again only where nothing can have come of it.
-    """
+def _patiently(ask: Callable[[], Told]) -> Told:
+    """Ask again after a pause where Site Flow asks for patience, three times, as HP's SDKs do."""
     for failures in range(1, RETRIES + 1):
         try:
             return ask()
-        except CloudUnreachableError as error:
-            if not (is_repeatable or _came_to_nothing(error)):
-                raise
+        except NotNowError as error:
             pause = error.retry_after_seconds or pause_seconds(failures, is_throttled=isinstance(error, ThrottledError))
             if pause > LONGEST_PAUSE_SECONDS:
                 raise
             progress(f"{error}; again in {pause:.1f} s")
             time.sleep(pause)
     return ask()
-
-
-def _came_to_nothing(error: CloudUnreachableError) -> bool:
-    return isinstance(error, NotNowError) or isinstance(error.__cause__, ConnectFailedError)
 
 
 def _show(options: argparse.Namespace, value: Any, text: str | Sequence[str]) -> int:

@@ -87,7 +87,7 @@ def ask(bench: Bench, method: str, path: str, content: Any = None, *, query: str
 def created(bench: Bench, order: dict[str, Any] | None = None) -> str:
     """Create an order and give its id, once its artwork was looked for."""
     status, answer = ask(bench, "POST", "/api/order", order or sample_order())
-    assert status == 200, answer
+    assert status == 201, answer
     bench.simulator.siteflow.book.settle()
     return str(answer["order"]["_id"])
 
@@ -100,7 +100,7 @@ def status_of(bench: Bench, order_id: str) -> str:
 def uploaded(bench: Bench, document: bytes = PDF) -> str:
     """Upload a document as `siteflow_api.py` begins it, and give where it is fetched from."""
     status, urls = ask(bench, "GET", "/api/file/getpreupload", query="?mimeType=application/pdf")
-    assert status == 200
+    assert status == 201
     put = bench.http.request("PUT", urls["upload"], headers={"Content-Type": "application/pdf"}, body=document)
     assert put.status == 200
     return str(urls["fetch"])
@@ -126,15 +126,16 @@ def test_hps_oneflow_samples_succeed(bench: Bench, base: str) -> None:
         assert bench.call("POST", f"{base}{path}", sample_order(), headers=headers).status == 200
 
 
-def test_the_orders_of_hps_javascript_and_ruby_samples_succeed(bench: Bench) -> None:
-    """Two components of a book, `fetch` false, empty lists, a stock item."""
+def test_the_orders_of_hps_javascript_ruby_and_php_samples_succeed(bench: Bench) -> None:
+    """Two components, `fetch` false, empty lists, a stock item; PHP's looks whether files are to be sent to it."""
     order = changed(sample_order(), "orderData.items.0.sku", "PEARSON85x11")
     order["orderData"]["items"][0]["components"] = [
         {"code": code, "path": "http://127.0.0.1:9/cards.pdf", "fetch": False} for code in ("cover", "inner")
     ]
     order["orderData"] |= {"attributes": [], "stockItems": [{"code": "123", "quantity": 10}]}
-    headers = oneflow_headers(bench, "POST", "/api/order")
-    assert bench.call("POST", "/api/order", order, headers=headers).status == 200
+    answer = bench.call("POST", "/api/order", order, headers=oneflow_headers(bench, "POST", "/api/order"))
+    assert answer.status == 200
+    assert [file["fetch"] for file in json.loads(answer.body)["order"]["files"]] == [True, True]
 
 
 def test_what_signs_the_whole_path_succeeds(bench: Bench) -> None:

@@ -138,6 +138,8 @@ class Upload:
                 stalled_at = time.monotonic() + STALL_SECONDS
             elif time.monotonic() > stalled_at:
                 raise TimeoutError("the peer takes no more")
+        if _has_hung_up(sock, poll):
+            raise ConnectionResetError(errno.ECONNRESET, "the peer hung up")
         if not left:
             self._tell_end()
 
@@ -159,6 +161,17 @@ def untaken_bytes(sock: socket.socket) -> int:
     """
     queued: int = struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0\0\0\0"))[0]
     return queued
+
+
+def _has_hung_up(sock: socket.socket, poll: select.poll) -> bool:
+    """Whether the peer has ended the connection without a word; what TLS has to say of that is not looked at."""
+    events = next((events for _, events in poll.poll(0)), 0)
+    if isinstance(sock, ssl.SSLSocket) or not events & select.POLLIN:
+        return bool(events)
+    try:
+        return not sock.recv(1, socket.MSG_PEEK)
+    except ConnectionError:
+        return True
 
 
 def _close_by_reset(sock: socket.socket, *, is_wanted: bool) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import AnswerLostError, ConnectFailedError, JobCanceledError
+from agent.errors import AnswerLostError, ConnectFailedError, JobCanceledError, StorageError
 from agent.http import HttpClient
 from agent.upload import Upload
 from tests.scripted_server import OK, answering, read_head, reset, scripted, swallow
@@ -177,6 +177,43 @@ def test_a_document_that_is_broken_off_ends_with_a_reset(
     with scripted(take) as url, pytest.raises(JobCanceledError):
         client.request("POST", url, body=body)
     assert sum(got) in arrived
+
+
+def test_the_last_byte_leaves_only_when_that_is_written_down(client: HttpClient) -> None:
+    """What the writing raises keeps it here, and the connection is broken off."""
+    got: list[bytes] = []
+
+    def refuse() -> None:
+        raise StorageError("the disk is full")
+
+    def take(sock: socket.socket) -> None:
+        read_head(sock)
+        with contextlib.suppress(ConnectionResetError):
+            while part := sock.recv(65536):
+                got.append(part)
+
+    body = Upload(b"", io.BytesIO(b"{}\n"), 3, on_start=nothing, on_end=nothing, on_progress=nothing, on_last=refuse)
+    with scripted(take) as url, pytest.raises(StorageError):
+        client.request("POST", url, body=body)
+    assert (b"".join(got) in (b"", b"{}"), body.may_be_whole) == (True, False)
+
+
+def test_who_hangs_up_before_the_last_byte_is_not_sent_it(client: HttpClient) -> None:
+    """So it is sure that nobody has the whole."""
+    last: list[str] = []
+
+    def hang_up(sock: socket.socket) -> None:
+        read_head(sock)
+        reset(sock)
+
+    size = 200_000  # more than the peer's TCP takes ahead
+    body = Upload(
+        b"", io.BytesIO(bytes(size)), size,
+        on_start=nothing, on_end=nothing, on_progress=nothing, on_last=lambda: last.append("last"),
+    )  # fmt: skip
+    with scripted(hang_up, receive_bytes=4096) as url, pytest.raises(AnswerLostError):
+        client.request("POST", url, body=body)
+    assert (last, body.may_be_whole) == ([], False)
 
 
 def test_a_document_that_shrank_is_a_lost_answer(client: HttpClient) -> None:

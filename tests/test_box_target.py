@@ -123,10 +123,9 @@ def test_a_file_that_box_had_no_time_for_comes_later(bench: BoxBench, status: in
     assert len(bench.files()) == 1
 
 
-@pytest.mark.parametrize("when", ["before", "middle"])
-def test_a_file_that_may_have_arrived_is_never_sent_again(bench: BoxBench, when: str) -> None:
+def test_a_file_that_may_have_arrived_is_never_sent_again(bench: BoxBench) -> None:
     """That its folder shows none proves nothing: a person is told, and decides."""
-    bench.fault("POST", FILE, when=when)
+    bench.fault("POST", FILE, when="before")
     bench.accept()
     bench.run(HOUR)
     assert bench.outcome() == HELD
@@ -172,6 +171,19 @@ def test_folders_whose_answer_is_lost_are_made_ever_more_rarely(bench: BoxBench)
     bench.run(HOUR)
     assert bench.job().state is JobState.PENDING
     assert len(bench.folders()) < 25
+
+
+def test_one_folder_whose_answer_is_lost_costs_seconds_however_long_the_job_has_waited(bench: BoxBench) -> None:
+    """What counts is how many answers were lost, not how often Box could not be reached."""
+    for _ in range(20):
+        bench.fault("POST", FOLDER, status=500)
+    bench.accept()
+    bench.run(HOUR / 3)
+    bench.fault("POST", FOLDER, when="after")
+    tries = bench.job().attempts
+    bench.dispatcher.printer_is_back("box")
+    bench.run(10)
+    assert (bench.outcome(), tries > 10) == (PASSED, True)
 
 
 @pytest.mark.parametrize("folder", ["", "Menus"])

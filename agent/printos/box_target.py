@@ -88,6 +88,7 @@ class BoxTarget:
         self._put = put
         self._memory = memory
         self._config = config
+        self._lost_folders = 0
         self._watch = PreflightWatch(limit_seconds=config.preflight_seconds, monotonic=monotonic)
 
     def check(self, ticket: Ticket) -> None:
@@ -163,22 +164,25 @@ class BoxTarget:
         if FOLDER_ID.fullmatch(folder):
             return folder, False
         if folder:
-            return self._memory.folder_named(folder) or self._folder_made_for(job, folder, alone=None).id, False
+            return self._memory.folder_named(folder) or self._folder_made_for(folder, alone=None).id, False
         empty = self._memory.empty_folder_of(job)
-        return empty or self._folder_made_for(job, job.shown_name, alone=job).id, True
+        return empty or self._folder_made_for(job.shown_name, alone=job).id, True
 
-    def _folder_made_for(self, job: Job, name: str, *, alone: Job | None) -> BoxFolder:
-        """Make a folder; a lost answer leaves an empty one behind, so that there is no haste to make another."""
+    def _folder_made_for(self, name: str, *, alone: Job | None) -> BoxFolder:
+        """Make a folder; a lost answer leaves an empty one behind: the more were lost, the less haste there is."""
         try:
-            return self._new_folder(name, job=alone)
+            folder = self._new_folder(name, job=alone)
         except CloudUnreachableError as error:
             if not isinstance(error.__cause__, AnswerLostError):
                 raise
-            raise PrinterBusyError(str(error), retry_after_seconds=backoff(job.attempts)) from error
+            self._lost_folders += 1
+            raise PrinterBusyError(str(error), retry_after_seconds=backoff(self._lost_folders)) from error
         except CloudRefusedError as error:
             if error.status == OK:
                 raise PrinterRejectedError(str(error)) from error
             raise
+        self._lost_folders = 0
+        return folder
 
     def _new_folder(self, name: str, *, job: Job | None) -> BoxFolder:
         folder = self._box.create_folder(name, sender=self._config.sender, recipient=self._config.recipient)

@@ -155,8 +155,8 @@ class Beat:
         self._monotonic = monotonic
         self._free_at = 0.0
         self._told: dict[str, bytes | None] = {}  # None where an earlier life told it
-        jobs = _Half("jobs", Roll(monotonic=monotonic), print_beat.newest, self._tell_attempts)
-        presses = _Half("presses", Roll(monotonic=monotonic), print_beat.presses, self._tell_presses)
+        jobs = _Half("jobs", Roll("jobs", monotonic=monotonic), print_beat.newest, self._tell_attempts)
+        presses = _Half("presses", Roll("presses", monotonic=monotonic), print_beat.presses, self._tell_presses)
         self._halves = [*([jobs] if print_beat.tells_jobs else []), *([presses] if print_beat.tells_presses else [])]
 
     def open(self) -> None:

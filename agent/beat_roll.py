@@ -26,10 +26,12 @@ class Roll:
     """What one half of Print Beat knows of presses.
 
     Args:
+        subject: what is asked of them.
         monotonic: seconds that only rise.
     """
 
-    def __init__(self, *, monotonic: Callable[[], float]) -> None:
+    def __init__(self, subject: str, *, monotonic: Callable[[], float]) -> None:
+        self._subject = subject
         self._monotonic = monotonic
         self._parts: list[Part] = []
         self._doubted: Part = ()
@@ -78,7 +80,7 @@ class Roll:
         else:
             (press,) = part
             if press not in self._unknown:
-                log.warning("Print Beat takes no question about %s, which is left out for an hour: %s", press, refusal)
+                log.warning("Print Beat: %s: press %s is left out, for an hour: %s", self._subject, press, refusal)
             self._unknown[press] = self._monotonic() + AGAIN_SECONDS
             self._refusal = refusal
 

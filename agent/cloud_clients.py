@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from agent.box_memory import BoxMemory
-from agent.config import read_order_file, read_secret
 from agent.config_schema import BeatConfig, BoxConfig, PrintosConfig, SiteflowConfig
 from agent.errors import ConfigError
 from agent.http import HttpClient
@@ -25,6 +24,7 @@ from agent.printos.signed_exchange import SignedExchange
 from agent.printos.signing import ApiKey, Sign, sign_printos, sign_siteflow
 from agent.printos.siteflow import SiteFlow, with_account
 from agent.printos.siteflow_target import SiteFlowTarget
+from agent.secret_files import read_order_file, read_secret
 
 
 def cloud_http(config: PrintosConfig) -> HttpClient:

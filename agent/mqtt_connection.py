@@ -24,11 +24,11 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from agent.config import read_secret
 from agent.config_schema import MqttConfig
 from agent.errors import ConfigError
 from agent.mqtt_message import ConnectInfo, Inbound, ProtocolVersion, Publication, Will, is_topic_name
 from agent.mqtt_publish import parse_publish
+from agent.secret_files import read_secret
 from agent.tls import lenient, show, trusting
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,6 @@ import secrets
 
 from agent.accounts import Accounts
 from agent.box_memory import read_files, read_folders
-from agent.config import read_secret
 from agent.config_schema import Config
 from agent.control import ControlServer
 from agent.counters import Counters
@@ -35,6 +34,7 @@ from agent.parts_mqtt import MqttParts
 from agent.parts_printos import PrintosParts
 from agent.registry import Registry
 from agent.restatement import Restatement
+from agent.secret_files import read_secret
 from agent.siteflow_postbacks import PATH as POSTBACK_PATH
 from agent.siteflow_postbacks import Postbacks
 from agent.spool import Spool

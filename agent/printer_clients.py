@@ -6,11 +6,12 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.config import read_printer_credentials, read_secret, read_secrets
+from agent.config import read_printer_credentials
 from agent.config_schema import PrinterConfig, SnmpConfig
 from agent.drivers.snmp import SnmpClient
 from agent.drivers.snmp_v3 import SnmpV3Client
 from agent.http import HttpClient
+from agent.secret_files import read_secret, read_secrets
 
 PRINTER_CONNECT_SECONDS = 3.0
 PRINTER_READ_SECONDS = 30.0

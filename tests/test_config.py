@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import check_files, load_config, parse_config, read_printer_credentials, read_secret
+from agent.config import load_config, parse_config, read_printer_credentials
+from agent.config_files import check_files
 from agent.errors import ConfigError
 from agent.hardware import hardware_id
+from agent.secret_files import read_secret
 from tests import config_reference
 
 PATH = Path("/etc/printos-agent/agent.toml")

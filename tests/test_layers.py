@@ -22,6 +22,7 @@ PURE = (
     (
         "command_set.py",
         "config_schema.py",
+        "config_values.py",
         "device_states.py",
         "document_format.py",
         "drivers/device_id.py",
@@ -41,6 +42,7 @@ PURE = (
     ),
     (
         "clock_watch.py",
+        "config_lines.py",
         "config_warnings.py",
         "document_reference.py",
         "drivers/ipp_message.py",
@@ -67,6 +69,7 @@ PURE = (
         "usage.py",
     ),
     (
+        "config_checks.py",
         "configured.py",
         "device_report.py",
         "hot_folder_plan.py",
@@ -104,6 +107,7 @@ OUTSIDE = (
         "certificate.py",
         "durable_file.py",
         "private_memory.py",
+        "secret_files.py",
         "tls.py",
         "upload.py",
     ),
@@ -125,7 +129,7 @@ OUTSIDE = (
         "part_file.py",
         "seal_key.py",
     ),
-    ("credentials.py",),
+    ("config_files.py", "credentials.py"),
 )
 # What keeps state or speaks a protocol, on top of those.
 PARTS = (

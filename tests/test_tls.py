@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from agent.certificate import parse_certificate
-from agent.config import check_files, load_config
+from agent.config import load_config
+from agent.config_files import check_files
 from agent.errors import AnswerLostError, ConfigError, ConnectFailedError
 from agent.http import HttpClient
 from agent.tls import trusting

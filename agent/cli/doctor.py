@@ -23,7 +23,8 @@ from agent.cli.finding import Finding, Look
 from agent.cli.hot_folder_lines import check_hot_folders
 from agent.cli.live import waiting
 from agent.cli.output import duration, progress, show_json
-from agent.config import check_files, load_config
+from agent.config import load_config
+from agent.config_files import check_files
 from agent.config_schema import Config
 from agent.config_warnings import config_warnings
 from agent.errors import AgentError, ConfigError, InputError

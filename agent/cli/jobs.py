@@ -13,10 +13,11 @@ from agent.cli import client, state
 from agent.cli.account import add_export
 from agent.cli.output import age, amount, facts, progress, show_json, table
 from agent.cli.prompt import ask_secret
-from agent.config import load_config, read_order_file, read_secret
+from agent.config import load_config
 from agent.config_schema import Config
 from agent.errors import InputError
 from agent.model import CLOUD_DESTINATIONS
+from agent.secret_files import read_order_file, read_secret
 
 FINAL_STATES = ("completed", "canceled", "aborted")
 WAIT_POLL_SECONDS = 0.25

@@ -13,12 +13,13 @@ from agent.cli.live import Live
 from agent.cli.output import duration, progress, show_json, table
 from agent.cli.printers import printer_page
 from agent.cli.watch import Found, Lan
-from agent.config import load_config, parse_config, read_secrets
+from agent.config import load_config, parse_config
 from agent.config_schema import Config
 from agent.drivers.probe import Prober
 from agent.errors import NotFoundError
 from agent.networks import addresses_of
 from agent.printer_clients import PrinterClients, snmp_client
+from agent.secret_files import read_secrets
 
 LISTEN_SECONDS = 5.0
 NOW_SECONDS = 2

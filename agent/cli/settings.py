@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from agent.cli.output import facts, show_json
-from agent.config import check_files, load_config
+from agent.config import load_config
+from agent.config_files import check_files
 from agent.config_schema import SECTIONS, TABLES, Config
 from agent.config_warnings import config_warnings
 

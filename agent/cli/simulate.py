@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.cli.arguments import port_to_take, positive_seconds
-from agent.config import read_secret
 from agent.errors import InputError
+from agent.secret_files import read_secret
 
 KINDS = ("hp-rest", "ipp", "ledm", "cdm", "snmp", "raw", "all")
 RAW_MODES = ("pjl", "silent", "bare")

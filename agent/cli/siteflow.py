@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from agent.cli import client
 from agent.cli.output import facts, progress, show_json, table
 from agent.cloud_clients import build_siteflow, cloud_http
-from agent.config import load_config, read_order_file
+from agent.config import load_config
 from agent.config_schema import Config
 from agent.errors import (
     AgentError,
@@ -32,6 +32,7 @@ from agent.printos.siteflow import InvalidOrderError, NotNowError, SiteFlow, Thr
 from agent.printos.siteflow_order import Order, completed, order_of, problems, source_order_id
 from agent.printos.siteflow_pauses import RETRIES, pause_seconds
 from agent.printos.siteflow_status import OrderRecord
+from agent.secret_files import read_order_file
 
 Told = TypeVar("Told")
 

@@ -101,7 +101,7 @@ def test_orders_are_created_where_the_configuration_says(tmp_path: Path, http: H
             NotFoundError,
         ),
         (saying([]), lambda it: it.order("1"), NotFoundError),
-        (saying({"upload": "file:///etc/passwd"}), lambda it: it.upload_urls("a/b"), CloudRefusedError),
+        (saying({"upload": "file:///etc/passwd"}), lambda it: it.upload_urls("a/b"), CloudUnreachableError),
     ],
 )
 def test_an_odd_answer_is_an_error_of_ours(

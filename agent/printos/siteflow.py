@@ -100,12 +100,12 @@ class SiteFlow:
 
     def order(self, order_id: str) -> OrderRecord:
         """Read one order by Site Flow's id."""
-        return _found(parse_order(self._get(f"/api/order/{_segment(order_id)}")), f"order {order_id}")
+        return self._one(f"/api/order/{_segment(order_id)}", f"order {order_id}")
 
     def order_by_source(self, source_order_id: str) -> OrderRecord:
         """Read one order by the id that it was given by whoever ordered."""
         what = f"order with the sourceOrderId {source_order_id}"
-        record = _found(parse_order(self._get(f"/api/order/bysourceid/{_segment(source_order_id)}")), what)
+        record = self._one(f"/api/order/bysourceid/{_segment(source_order_id)}", what)
         if record.source_order_id not in (None, source_order_id):
             raise NotFoundError(f"Site Flow has no {what}")
         return record
@@ -149,6 +149,15 @@ class SiteFlow:
             return parse_upload_urls(answer, upload_key=self._upload_key, fetch_key=self._fetch_key)
         except CloudRefusedError as error:
             raise CloudUnreachableError(f"Site Flow: {error}") from error
+
+    def _one(self, path: str, what: str) -> OrderRecord:
+        try:
+            record = parse_order(self._get(path))
+        except NotFoundError as error:
+            raise NotFoundError(f"Site Flow has no {what}") from error
+        if record is None:
+            raise NotFoundError(f"Site Flow has no {what}")
+        return record
 
     def _get(self, path: str, **query: str) -> Any:
         return self._ask(self._exchange, "GET", path, query=query)
@@ -211,12 +220,6 @@ def _refusal(answer: Answer, exchange: SignedExchange) -> Exception:
     except (CloudRefusedError, CloudUnreachableError) as error:
         return error
     raise AssertionError(answer.status)
-
-
-def _found(record: OrderRecord | None, what: str) -> OrderRecord:
-    if record is None:
-        raise NotFoundError(f"Site Flow has no {what}")
-    return record
 
 
 def _listed(content: Any) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from agent.box_memory import BoxMemory
-from agent.config_schema import BeatConfig, BoxConfig, PrintosConfig, SiteflowConfig
+from agent.config_clouds import BeatConfig, BoxConfig, PrintosConfig, SiteflowConfig
 from agent.errors import ConfigError
 from agent.http import HttpClient
 from agent.model import utc_now

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.box_memory import BoxMemory
-from agent.config_schema import BoxConfig
+from agent.config_clouds import BoxConfig
 from agent.dispatcher import Dispatcher
 from agent.http import HttpClient
 from agent.model import Job, JobState, Ticket

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.config_schema import SiteflowConfig
+from agent.config_clouds import SiteflowConfig
 from agent.dispatcher import Dispatcher
 from agent.http import HttpClient
 from agent.model import Job, JobState, Ticket

@@ -19,6 +19,8 @@ FILES = sorted(str(path.relative_to(AGENT)) for path in AGENT.rglob("*.py"))
 
 # Words and values: what is parsed, compared and decided without touching anything.
 PURE = (
+    ("config_option.py",),
+    ("config_clouds.py",),
     (
         "command_set.py",
         "config_schema.py",

@@ -10,7 +10,7 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from agent.config_schema import PrintosConfig
+from agent.config_clouds import PrintosConfig
 from agent.device_report import DeviceReport
 from agent.model import Document, Job, JobOptions, JobState, PrinterState, PrinterStatus, Supply, Tray
 from agent.printos.mapping import EXTENDED, device_status, metrics, platform_status, state_word

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.config_schema import DAY
+from agent.config_option import DAY
 from agent.model import JobReading, JobState, Ticket
 from tests.conftest import FakeClock
 from tests.dispatch_parts import Bench

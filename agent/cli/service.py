@@ -13,8 +13,8 @@ from agent.cli.output import amount, duration, facts, progress, show_json, table
 from agent.cli.printers import state_of
 from agent.cli.prompt import ask_secret, ask_text
 from agent.config import load_config
+from agent.config_clouds import PrintosConfig
 from agent.config_files import check_files
-from agent.config_schema import PrintosConfig
 from agent.errors import InputError
 from agent.private_memory import keep_memory_private
 

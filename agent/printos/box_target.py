@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import Any
 
 from agent.box_memory import BoxMemory, SentFile
-from agent.config_schema import BoxConfig
+from agent.config_clouds import BoxConfig
 from agent.document_format import media_type
 from agent.errors import (
     AnswerLostError,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from agent.config_schema import SiteflowConfig
+from agent.config_clouds import SiteflowConfig
 from agent.errors import (
     CloudError,
     CloudRefusedError,

@@ -88,7 +88,7 @@ def build_box(config: BoxConfig, http: HttpClient) -> Box:
 
 def build_box_target(config: BoxConfig, http: HttpClient, memory: BoxMemory) -> BoxTarget:
     """Build what takes jobs to Box; raises as `build_box` does."""
-    put = PresignedPut(http=http, service_url=config.base_url)
+    put = PresignedPut(http=http, service_url=config.base_url, hosts=config.upload_hosts)
     return BoxTarget(box=build_box(config, http), put=put, memory=memory, config=config)
 
 
@@ -114,7 +114,7 @@ def build_siteflow_target(config: SiteflowConfig, http: HttpClient) -> SiteFlowT
     """
     return SiteFlowTarget(
         client=build_siteflow(config, http),
-        put=PresignedPut(http=http, service_url=config.base_url),
+        put=PresignedPut(http=http, service_url=config.base_url, hosts=config.upload_hosts),
         config=config,
         template=read_order_file(config.order_file) if config.order_file else {},
     )

@@ -52,6 +52,11 @@ class BoxConfig:
     preflight_seconds: int = option(3600, "how long a file's preflight is followed", low=10, high=7 * DAY)
     upload_url_key: str = option("", "name of the upload URL in Box's answer", default_text="told by its look")
     fetch_url_key: str = option("", "name of the URL that Box fetches from there", default_text="told by its look")
+    upload_hosts: tuple[str, ...] = option(
+        (),
+        "hosts that documents may be uploaded to though their addresses are private",
+        pattern=r"[A-Za-z0-9_.:-]+",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,11 @@ class SiteflowConfig:
     poll_interval: int = option(60, "seconds between two looks at an order, at the most", low=1, high=3600)
     upload_url_key: str = option("", "name of the upload URL's field in the answer", default_text="found by its words")
     fetch_url_key: str = option("", "name of the fetch URL's field", default_text="found by its words")
+    upload_hosts: tuple[str, ...] = option(
+        (),
+        "hosts that documents may be uploaded to though their addresses are private",
+        pattern=r"[A-Za-z0-9_.:-]+",
+    )
     postback_token_file: Path | None = option(
         None, "file with the token of postbacks, which `[web]` then takes at /siteflow/postback"
     )

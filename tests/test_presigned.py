@@ -114,10 +114,28 @@ def test_a_cancel_breaks_an_upload_off(http: HttpClient, document: Document) -> 
         ("https://localhost/f", ("127.0.0.1",)),
     ],
 )
-def test_a_url_that_leads_into_our_network_is_refused(
+def test_no_document_goes_where_a_url_leads_into_our_network(
     http: HttpClient, document: Document, url: str, addresses: tuple[str, ...]
 ) -> None:
-    """So is plain HTTP, where the service itself is asked over TLS: nothing is sent."""
+    """Nor over plain HTTP, where the service itself is asked over TLS. It waits: it is not the document's fault."""
     put = PresignedPut(http=http, service_url=CLOUD, resolve=lambda _host, _port: addresses)
-    with pytest.raises(PrinterRejectedError, match="upload URL"):
+    with pytest.raises(PrinterUnreachableError, match="upload URL"):
         put.put(url, document, beat=nothing)
+
+
+def test_a_host_that_is_named_may_have_a_private_address(http: HttpClient, document: Document) -> None:
+    """As in a network whose name server knows the bucket by its address inside."""
+    with scripted(taking([])) as url:
+        there = url.replace("127.0.0.1", "localhost")
+        service = "http://printos.example/box"
+        PresignedPut(http=http, service_url=service, hosts=("LocalHost",)).put(there, document, beat=nothing)
+
+
+def test_of_a_refusal_only_its_code_and_message_are_told(http: HttpClient, document: Document) -> None:
+    """S3 quotes what was signed and by whom, and a proxy's page may have the whole URL."""
+    told_by_s3 = b"<Code>SignatureDoesNotMatch</Code><Message>It is wrong</Message><StringToSign>PUT x</StringToSign>"
+    body = b"<Error>%b</Error>" % told_by_s3
+    answer = b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    with scripted(answering(answer)) as url, pytest.raises(PrinterUnreachableError) as told:
+        PresignedPut(http=http, service_url=url).put(url, document, beat=nothing)
+    assert str(told.value) == "the document was not taken: HTTP 403: SignatureDoesNotMatch: It is wrong"

@@ -1,12 +1,13 @@
 """A document put where one of HP's services says: at a presigned URL of a bucket, streamed from the disk.
 
 The URL comes from outside: it must not lead the document to this box or its network. What failed may be done again with
-another URL, because a document in a bucket is nothing that anybody works at yet.
+another URL, because a document in a bucket is nothing that anybody works at yet. A URL that leads where it must not is
+no fault of the document, which waits until the operator has named the host or the service another one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import ip_address
 from typing import BinaryIO
 from urllib.parse import SplitResult, urlsplit
@@ -33,12 +34,16 @@ class PresignedPut:
         http: the transport; nothing of the service's login goes with it.
         service_url: of the service that gives the URLs: a document may go to its host wherever that is, and over plain
             HTTP only where the service itself is asked so.
+        hosts: others that a document may go to wherever they are.
         resolve: gives the addresses of a name; OSError where it has none.
     """
 
-    def __init__(self, *, http: HttpClient, service_url: str, resolve: Resolve = resolve) -> None:
+    def __init__(
+        self, *, http: HttpClient, service_url: str, hosts: Iterable[str] = (), resolve: Resolve = resolve
+    ) -> None:
         self._http = http
         self._service = urlsplit(service_url)
+        self._hosts = frozenset({self._service.hostname, *(host.lower() for host in hosts)})
         self._resolve = resolve
 
     def put(self, url: str, document: Document, *, beat: Callable[[], None]) -> None:
@@ -50,8 +55,8 @@ class PresignedPut:
             beat: called while it goes on; whatever it raises breaks it off.
 
         Raises:
-            PrinterRejectedError: the URL leads where no document may go.
-            PrinterUnreachableError: it did not come whole; a new URL may do.
+            PrinterRejectedError: the document is refused.
+            PrinterUnreachableError: it did not come whole, or the URL leads where no document may go; a new URL may do.
         """
         self._check(url)
         try:
@@ -76,10 +81,12 @@ class PresignedPut:
     def _check(self, url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("https", self._service.scheme):
-            raise PrinterRejectedError("the upload URL is not https", reason="document-access-error")
-        if parts.hostname != self._service.hostname and not self._is_outside(parts):
-            problem = f"the upload URL leads into this box's own network ({printable(parts.hostname or '')})"
-            raise PrinterRejectedError(problem, reason="document-access-error")
+            raise PrinterUnreachableError("the upload URL is not https: nothing was sent there")
+        if parts.hostname not in self._hosts and not self._is_outside(parts):
+            host = printable(parts.hostname or "")
+            raise PrinterUnreachableError(
+                f"the upload URL leads into this box's own network ({host}): if that is right, name it in upload_hosts"
+            )
 
     def _is_outside(self, parts: SplitResult) -> bool:
         """Whether no address of a host is private; a name that only the proxy can look up is the proxy's to judge."""

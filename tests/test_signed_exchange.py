@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
-from agent.errors import CloudRefusedError, CloudUnreachableError, ConnectFailedError
+from agent.errors import AnswerLostError, CloudRefusedError, CloudUnreachableError, ConnectFailedError
 from agent.printos.signed_exchange import SignedExchange
 from agent.printos.signing import ApiKey, sign_printos
 from agent.simulator.printos_faults import Fault
 from tests.printos_parts import Bench, printos
+from tests.scripted_server import OK, answering, read_head, scripted
+from tests.spool_parts import nothing
 
 KEY = ApiKey("demo-key", "demo-secret")
 FLOW = "/api/partner/flow"
@@ -64,6 +67,40 @@ def test_a_clock_that_is_far_off_is_waited_for(bench: Bench, ahead_seconds: floa
     """A box without a battery gets the time from the network after its start."""
     with pytest.raises(CloudUnreachableError, match=r"only while the clock is wrong.*1200 seconds"):
         an_exchange(bench, ahead_seconds=ahead_seconds).ask("GET", FLOW)
+
+
+def test_what_commits_goes_over_a_connection_of_its_own(bench: Bench) -> None:
+    """One that was kept may be dead, as behind a router that has forgotten it, and then nobody knows what arrived."""
+    kept: list[socket.socket] = []
+    noted: list[str] = []
+
+    def answer_once(sock: socket.socket) -> None:
+        read_head(sock)
+        sock.sendall(OK)
+        kept.append(sock.dup())
+
+    with scripted(answer_once, answering(OK)) as url:
+        exchange = SignedExchange(
+            service="Box", http=bench.http, base_url=url, key=KEY, sign=sign_printos, now=bench.ticker.now
+        )
+        exchange.send("GET", FLOW)
+        answer = exchange.commit("/f", {"a": 1}, committing=lambda: noted.append("committing"), beat=nothing)
+    kept[0].close()
+    assert (answer.status, noted) == (200, ["committing"])
+
+
+@pytest.mark.parametrize("is_noted", [True, False])
+def test_what_broke_off_before_its_last_byte_was_not_committed(bench: Bench, is_noted: bool) -> None:
+    """The cause of the error says whether anybody may have it."""
+    bench.simulator.faults.add(Fault("POST", "/box/api/partner/folder", when="before"))
+
+    def committing() -> None:
+        if not is_noted:
+            raise OSError("the connection broke")
+
+    with pytest.raises(CloudUnreachableError) as told:
+        an_exchange(bench).commit("/api/partner/folder", {"name": "Menus"}, committing=committing, beat=nothing)
+    assert type(told.value.__cause__) is (AnswerLostError if is_noted else ConnectFailedError)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

@@ -169,6 +169,17 @@ def test_a_full_disk_breaks_no_transfer_once_the_document_has_left(
     assert (journal.stage, under_way.stage) == ("left", "sending")
 
 
+def test_what_commits_a_clouds_job_outlives_a_power_cut(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One word, on the disk: whatever was noted less durably is not needed to believe the cloud."""
+    parts.accept()
+    job = parts.spool.attempts.claim()
+    assert job is not None
+    monkeypatch.setattr(parts.store, "lazy_transaction", nothing)
+    parts.spool.attempts.journal(job, beat=nothing).committing()
+    (under_way,) = parts.spool.attempts.under_way()
+    assert under_way.stage == "left"
+
+
 def test_what_a_printer_aborts_keeps_its_document(parts: Parts) -> None:
     """An aborted job's document is kept for as long as the job is remembered."""
     parts.accept()

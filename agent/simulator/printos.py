@@ -5,7 +5,7 @@ Serial numbers that begin with FOREIGN belong to another organisation. `/simulat
 (`&drop=1` for connections that just end), `POST fault?method=…&path=…&when=before|middle|after` (the connection of the
 next such call ends there; or `&status=N`), `POST siteflow/throttle?times=N`, `POST expire-sessions`,
 `POST revoke?login=…`, `POST delete-device?id=…`, `POST replace-device?id=…` (as from another box),
-`POST hold-serial?serial=…` (as by another organisation), `GET report`.
+`POST hold-serial?serial=…` (as by another organisation), `GET report`, `GET faults` (how many wait, and have happened).
 """
 
 from __future__ import annotations

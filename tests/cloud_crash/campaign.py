@@ -25,8 +25,8 @@ HOT: tuple[Printer, ...] = ("ipp", "rest")
 LARGE_BYTES = 3_000_000
 LOAD_SECONDS = 1.5
 SETTLE_SECONDS = 1
-LOOK_EVERY = 10
-"""After so many kills it is looked what is in the cloud."""
+SETTLE_EVERY = 10
+"""After so many kills one agent settles what there is: those that are killed soon never look long for a lost order."""
 
 LATE_WORD_SECONDS = 60.0
 """Within so long the agent has asked once more about what is unknown and can be known."""
@@ -84,19 +84,21 @@ class CloudCampaign:
         self.killing = killing
         self._cuts = cuts
         self._site = site
+        self._lives = 0
 
     def kill_and_cut(self) -> None:
         """Kill the agent at random, while files are dropped and the network is cut."""
         self.killing.on_load = self._step
         self.killing.kill_at_random()
         self.killing.on_load = _nothing
-        if len(self.killing.kills) % LOOK_EVERY == 0:
-            self.look()
+        self._lives += 1
+        if self._lives % SETTLE_EVERY == 0:
+            self.settle()
 
-    def look(self) -> None:
-        """See what is in the cloud, over a cable that is whole."""
-        self._cuts.mend()
-        self._site.cloud.look()
+    def settle(self) -> None:
+        """Let an agent settle all that is left, over a cable that is whole, and see what is in the cloud."""
+        self._settle_all()
+        self.killing.kill("the settling")
 
     def cuts(self) -> int:
         """Count the cuts so far."""
@@ -104,16 +106,21 @@ class CloudCampaign:
 
     def finish(self) -> Evidence:
         """Let an agent settle all that is left over a cable that is whole, and gather what is known."""
-        self._site.dropper.finish()
-        self.look()
-        self.killing.start()
-        self._site.publisher.wait_settled(PATIENCE_SECONDS)
+        self._settle_all()
         deadline = time.monotonic() + LATE_WORD_SECONDS
         while (self._is_late_word_due() or self._site.dropper.left()) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
         assert not self._site.dropper.left(), f"not put away: {self._site.dropper.left()}"
-        self.look()
+        self._site.cloud.look()
         return self.killing.evidence()
+
+    def _settle_all(self) -> None:
+        """Start an agent whom nothing more befalls, and wait for it to settle what there is."""
+        self._site.dropper.finish()
+        self._cuts.mend()
+        self.killing.start()
+        self._site.publisher.wait_settled(PATIENCE_SECONDS)
+        self._site.cloud.look()
 
     def _is_late_word_due(self) -> bool:
         """Whether the agent calls unknown what it may still find."""

@@ -139,12 +139,12 @@ class Campaign:
             self._begin_job(printer, is_refused=is_refused)
             self._settle()
             yield from self._passed(Point(printer, "after", 1, "all", is_refused))
-            self._kill(f"the end of a job on {printer}")
+            self.kill(f"the end of a job on {printer}")
 
     def points_at_start(self, printer: Printer) -> list[Point]:
         """Give what agents have done only to take up what killed ones had left, once each."""
         self._take_up()
-        self._kill("a start")
+        self.kill("a start")
         return [point for point in self._at_start if point.printer == printer]
 
     def kill_at(self, point: Point) -> bool:
@@ -157,7 +157,7 @@ class Campaign:
             self._last = None
             self._victim.start_watched(point.command)
         is_reached = self._stands_still()
-        self._kill(str(point) if is_reached else f"beside {point}", is_early=is_reached and point.command == EARLY)
+        self.kill(str(point) if is_reached else f"beside {point}", is_early=is_reached and point.command == EARLY)
         is_repeatable = is_reached and point.first is None and not point.name.startswith(BESIDE)
         self._last = point if is_repeatable else None
         return is_reached
@@ -174,7 +174,14 @@ class Campaign:
             self._load(self._random.uniform(0.0, self._load_seconds))
             where = "load"
         self._victim.stop_still()
-        self._kill(where)
+        self.kill(where)
+
+    def kill(self, where: str, *, is_early: bool = False) -> None:
+        """Kill the agent and note that; `is_early` where nothing can have left yet."""
+        assert not self._victim.has_ended(), "the agent ended by itself"
+        at_9100 = [port for printer, port in self._printers.ports.items() if printer in AT_9100]
+        self.note(Kill(where, is_on_the_line=not is_early and any(map(is_talking_to, at_9100))))
+        self._victim.kill()
 
     def note(self, kill: Kill) -> None:
         """Note a kill, or a cut, before it takes effect."""
@@ -250,12 +257,6 @@ class Campaign:
 
     def _is_over(self) -> bool:
         return self._victim.has_ended() or not self._publisher.unsettled()
-
-    def _kill(self, where: str, *, is_early: bool = False) -> None:
-        assert not self._victim.has_ended(), "the agent ended by itself"
-        at_9100 = [port for printer, port in self._printers.ports.items() if printer in AT_9100]
-        self.note(Kill(where, is_on_the_line=not is_early and any(map(is_talking_to, at_9100))))
-        self._victim.kill()
 
     def _load(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds

@@ -122,10 +122,17 @@ class SiteFlowTarget:
         journal.created(there.id)
         return self._noted(there)
 
-    def find_job(self, job: Job, *, of_any_attempt: bool = False) -> JobReading | None:  # noqa: ARG002 - they share the id
-        """Look for the order of a job by its own id, which all attempts at it share."""
+    def find_job(self, job: Job, *, of_any_attempt: bool = False) -> JobReading | None:
+        """Look for the order of a job by its own id, which all attempts at it share.
+
+        Raises:
+            NotFoundError: Site Flow shows none of this attempt, which proves nothing.
+        """
         asked = order_of(job.delivery.get("order", {}), self._template)
-        found = self._found_if_told(source_order_id(asked) or _own_id(job))
+        own_id = source_order_id(asked) or _own_id(job)
+        found = self._found_if_told(own_id)
+        if found is None and not of_any_attempt:
+            raise NotFoundError(f"Site Flow shows no order with the sourceOrderId {own_id}")
         return None if found is None else self._noted(found)
 
     def read_job(self, device_job_id: str, *, user: str | None = None) -> JobReading:  # noqa: ARG002 - an order is nobody's

@@ -123,6 +123,22 @@ def test_a_file_that_box_had_no_time_for_comes_later(bench: BoxBench, status: in
     assert len(bench.files()) == 1
 
 
+def test_what_never_left_whole_uses_no_other_folder(bench: BoxBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network is gone after the upload, before the request that counts: it goes on where it was."""
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.memory, "add_file", breaking)
+        bench.accept()
+        bench.run(5)
+    assert [folder["files"] for folder in bench.folders()] == [[]]
+    bench.run(120)
+    assert (bench.outcome(), [len(folder["files"]) for folder in bench.folders()]) == (PASSED, [1])
+
+
+def breaking(*_arguments: Any, **_named: Any) -> None:
+    """End the connection."""
+    raise ConnectionResetError("the network is gone")
+
+
 def test_a_file_that_may_have_arrived_is_never_sent_again(bench: BoxBench) -> None:
     """That its folder shows none proves nothing: a person is told, and decides."""
     bench.fault("POST", FILE, when="before")

@@ -109,8 +109,12 @@ class BoxTarget:
         self._put.put(urls.upload, job.document, beat=journal.beat)
         name = file_name(job)
         journal.beat()
-        self._memory.add_file(job, name, folder_id, urls.fetch, is_alone=is_alone)
-        file = self._made(job, _new_file(job, name, folder_id, urls.fetch), journal)
+
+        def committing() -> None:
+            self._memory.add_file(job, name, folder_id, urls.fetch, is_alone=is_alone)
+            journal.committing()
+
+        file = self._made(job, _new_file(job, name, folder_id, urls.fetch), committing, journal.beat)
         journal.created(file.id)
         self._memory.name_file(job, file.id)
         return self._reading(file)
@@ -189,17 +193,16 @@ class BoxTarget:
         self._memory.add_folder(folder.id, name, job=job)
         return folder
 
-    def _made(self, job: Job, file: NewFile, journal: Journal) -> BoxFile:
+    def _made(self, job: Job, file: NewFile, committing: Callable[[], None], beat: Callable[[], None]) -> BoxFile:
         """Have a file made.
 
         Raises:
             PrinterError: it surely was not, and what to do about it; or OutcomeUnknownError.
         """
         try:
-            answer = self._box.send_file(file, committing=journal.committing, beat=journal.beat)
+            answer = self._box.send_file(file, committing=committing, beat=beat)
         except CloudUnreachableError as error:
             if isinstance(error.__cause__, ConnectFailedError):
-                self._memory.forget_file(job)
                 raise PrinterUnreachableError(str(error)) from error
             raise OutcomeUnknownError(str(error)) from error
         if answer.status in BUSY:

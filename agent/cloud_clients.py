@@ -60,6 +60,11 @@ def build_printos(config: PrintosConfig, http: HttpClient) -> Platform | OpenApi
             base_url=config.base_url,
             now=utc_now,
             identity_version=config.identity_version,
+            statistics_version=config.statistics_version,
+            administrator_login_path=config.admin_login_path,
+            administrator_logout_path=config.admin_logout_path,
+            device_login_path=config.device_login_path,
+            print_time=config.print_time,
             extended_information=config.extended_information,
             rules=rules,
         )
@@ -70,6 +75,8 @@ def build_printos(config: PrintosConfig, http: HttpClient) -> Platform | OpenApi
         rules=rules,
         auth=config.auth,
         bearer=read_secret(config.token_file) if config.token_file else None,
+        administrator_login_path=config.admin_login_path,
+        administrator_logout_path=config.admin_logout_path,
         device_login_path=config.device_login_path,
     )
 

@@ -25,8 +25,16 @@ class PrintosConfig:
     )
     auth: Literal["session", "none", "bearer"] = option("session", "how `openapi` is authorised")
     token_file: Path | None = option(None, "file with the bearer token")
-    device_login_path: str = option("/devices/login", "path of the device login of `openapi`", pattern=r"/\S+")
+    admin_login_path: str = option("", "path of the administrator's login", pattern=r"/\S+", default_text="by dialect")
+    admin_logout_path: str = option(
+        "", "path of the administrator's logout", pattern=r"/\S+", default_text="by dialect"
+    )
+    device_login_path: str = option("", "path of a device's login", pattern=r"/\S+", default_text="by dialect")
     identity_version: str = option("v1", "version of the identity service of `platform`", pattern=r"v\d+")
+    statistics_version: str = option("v1", "version of the statistics service of `platform`", pattern=r"v\d+")
+    print_time: Literal["utc", "utc-named", "local"] = option(
+        "utc", "how `platform` is told a time: UTC without a zone, UTC with its `Z`, or this box's without a zone"
+    )
     session_seconds: int = option(1500, "how long a session lasts where PrintOS doesn't say", low=60, high=DAY)
     expiry_keys: tuple[str, ...] = option((), "names by which PrintOS says it, beside the likely ones")
     extended_information: tuple[Literal["supplies", "counters", "media", "jobs"], ...] = option(

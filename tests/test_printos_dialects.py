@@ -4,9 +4,13 @@ import logging
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Literal
 
 import pytest
 
+from agent.cloud_clients import build_printos
+from agent.config_clouds import PrintosConfig
 from agent.credentials import DeviceLogin
 from agent.device_report import DeviceReport
 from agent.errors import CloudRefusedError, CloudUnreachableError, ConfigError, ConflictError, RefusedError
@@ -15,6 +19,7 @@ from agent.model import Identity, Printer, PrinterState, PrinterStatus
 from agent.printos.openapi import OpenApi
 from agent.printos.platform import Platform
 from tests.printos_parts import LOGIN, PASSWORD, Bench, Ticker, a_press, printos
+from tests.printos_stand_in import stand_in
 
 HALF_HOUR = 1800
 
@@ -204,9 +209,34 @@ def test_platform_outlives_a_logout_that_is_not_there(caplog: pytest.LogCaptureF
     """HP's path is not known: a 404 is logged and tolerated."""
     caplog.set_level(logging.INFO)
     with printos() as bench:
-        client = bench.platform(logout_path="/users/nowhere")
+        client = bench.platform(administrator_logout_path="/users/nowhere")
         client.logout_administrator(client.login_administrator(LOGIN, PASSWORD))
     assert "did not log the administrator out" in caplog.text
+
+
+@pytest.mark.parametrize("dialect", ["platform", "openapi"])
+def test_what_hp_does_not_document_of_paths_can_be_told(dialect: Literal["platform", "openapi"]) -> None:
+    """Each path of the logins, and the versions of the services, go out as they are configured."""
+    made = {"id": "d-1", "deviceId": "d-1", "credentials": {"login": "l", "password": "p"}}
+    logins = ("POST /in", "POST /out", "POST /device")
+    create, status = {
+        "platform": ("POST /api/aaa/v4/organizations/devices", "POST /api/system-statistics/v2/devices"),
+        "openapi": ("POST /devices", "PUT /devices/d-1/status"),
+    }[dialect]
+    answers = dict.fromkeys((*logins, create, status), (200, {"authToken": "t", **made}))
+    with closing(HttpClient()) as http, stand_in(answers) as site:
+        config = PrintosConfig(
+            dialect=dialect,
+            base_url=site.url,
+            admin_login_path="/in",
+            admin_logout_path="/out",
+            device_login_path="/device",
+            identity_version="v4",
+            statistics_version="v2",
+        )
+        client = build_printos(config, http)
+        post(client, provision(client, a_press(), renew=True))
+    assert site.calls() == ["POST /in", create, "POST /out", "POST /device", status]
 
 
 def test_a_device_whose_answer_was_lost_is_said_to_be_lost() -> None:

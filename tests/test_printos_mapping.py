@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from agent.config_clouds import PrintosConfig
 from agent.device_report import DeviceReport
 from agent.model import Document, Job, JobOptions, JobState, PrinterState, PrinterStatus, Supply, Tray
-from agent.printos.mapping import EXTENDED, device_status, metrics, platform_status, state_word
+from agent.printos.mapping import EXTENDED, PrintTime, device_status, metrics, platform_status, state_word
 from tests.printos_parts import a_press
 from tests.recorded_truth import IPP, SNMP
 
@@ -103,6 +104,21 @@ def test_the_end_is_told_in_utc_without_a_zone() -> None:
     told = platform_status(DeviceReport(a_press(), jobs=2, complete_at=NOON.astimezone(east)))
     assert told == {"deviceStatus": "DS_ON", "totalJobs": 2, "printTimeComplete": "2026-01-02T12:00:00"}
     assert "printTimeComplete" not in platform_status(DeviceReport(a_press()))
+
+
+@pytest.mark.parametrize(
+    ("print_time", "written"), [("utc-named", "2026-01-02T12:00:00Z"), ("local", "2026-01-02T14:30:00")]
+)
+def test_the_end_may_be_told_with_a_zone_or_in_the_time_of_this_box(
+    monkeypatch: pytest.MonkeyPatch, print_time: PrintTime, written: str
+) -> None:
+    """HP's documents do not say whose time it is."""
+    monkeypatch.setenv("TZ", "EAST-2:30")
+    time.tzset()
+    told = platform_status(DeviceReport(a_press(), complete_at=NOON), print_time=print_time)
+    monkeypatch.undo()
+    time.tzset()
+    assert told["printTimeComplete"] == written
 
 
 def a_job(**changes: Any) -> Job:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from agent.device_report import DeviceReport
 from agent.model import Job, Printer, PrinterState, timestamp
@@ -43,6 +43,9 @@ OF_ONE_OF_SEVERAL = frozenset(
     }
 )
 """What a printer that says it is idle can print without: it has another tray or cartridge."""
+
+PrintTime = Literal["utc", "utc-named", "local"]
+"""In whose time `printTimeComplete` is: UTC's without a zone, the same with its `Z`, or this box's without a zone."""
 
 GOING_OFF = frozenset({"shutdown", "shutdown-report", "shutdown-warning", "shutdown-error"})
 PAUSED = frozenset({"moving-to-paused", "paused"})
@@ -89,21 +92,25 @@ def metrics(printer: Printer) -> dict[str, Any]:
     return _known({"pagesTotal": pages, "inkLevel": min(known, default=None)})
 
 
-def platform_status(report: DeviceReport, *, extended: Collection[str] = ()) -> dict[str, Any]:
+def platform_status(
+    report: DeviceReport, *, print_time: PrintTime = "utc", extended: Collection[str] = ()
+) -> dict[str, Any]:
     """Give the platform's whole status; `extended` names what its `extendedInformation` has."""
     details = {name: write(report) for name, write in EXTENDED.items() if name in extended}
     told = {
         "deviceStatus": device_status(report),
         "totalJobs": report.jobs,
-        "printTimeComplete": None if report.complete_at is None else _zoneless(report.complete_at),
+        "printTimeComplete": None if report.complete_at is None else _written(report.complete_at, print_time),
         "extendedInformation": details or None,
     }
     return _known(told)
 
 
-def _zoneless(moment: datetime) -> str:
-    """Write a moment as HP's sample does, which names no zone: UTC."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+def _written(moment: datetime, print_time: PrintTime) -> str:
+    """Write a moment, to the second; HP's sample names no zone, and its documents don't say whose time it is."""
+    zone = None if print_time == "local" else UTC
+    suffix = "Z" if print_time == "utc-named" else ""
+    return moment.astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S") + suffix
 
 
 def _supplies(report: DeviceReport) -> list[dict[str, Any]]:

@@ -26,10 +26,6 @@ from agent.printos.session import DEFAULT_RULES, SessionRules, Sessions, renew
 log = logging.getLogger(__name__)
 
 DEVICES_PATH = "/devices"
-DEVICE_LOGIN_PATH = "/devices/login"
-ADMINISTRATOR_LOGIN_PATH = "/users/login"
-ADMINISTRATOR_LOGOUT_PATH = "/users/logout"
-
 TRACE_TIMEOUT_SECONDS = 10.0
 NO_SUCH_CALL = frozenset({404, 405, 501})
 
@@ -45,9 +41,9 @@ class OpenApi:
         now: the present.
         auth: who proves what: `session` as above, `none` nobody anything, `bearer` the agent by one token.
         bearer: that token.
-        device_login_path: where a device logs in.
-        administrator_login_path: where a person logs in.
-        administrator_logout_path: where a person logs out.
+        administrator_login_path: where a person logs in; empty for `/users/login`.
+        administrator_logout_path: where a person logs out; empty for `/users/logout`.
+        device_login_path: where a device logs in; empty for `/devices/login`.
         rules: what is not documented of sessions.
         monotonic: the clock of the sessions, in seconds.
     """
@@ -62,20 +58,20 @@ class OpenApi:
         now: Clock,
         auth: Auth = "session",
         bearer: str | None = None,
-        device_login_path: str = DEVICE_LOGIN_PATH,
-        administrator_login_path: str = ADMINISTRATOR_LOGIN_PATH,
-        administrator_logout_path: str = ADMINISTRATOR_LOGOUT_PATH,
+        administrator_login_path: str = "",
+        administrator_logout_path: str = "",
+        device_login_path: str = "",
         rules: SessionRules = DEFAULT_RULES,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._exchange = Exchange(http=http, base_url=base_url, bearer=bearer if auth == "bearer" else None)
         self._administrator = Administrator(
             exchange=self._exchange,
-            login_path=administrator_login_path,
-            logout_path=administrator_logout_path,
+            login_path=administrator_login_path or "/users/login",
+            logout_path=administrator_logout_path or "/users/logout",
             now=now,
         )
-        self._sessions = Sessions(path=device_login_path, now=now, monotonic=monotonic, rules=rules)
+        self._sessions = Sessions(path=device_login_path or "/devices/login", now=now, monotonic=monotonic, rules=rules)
         self.needs_login = auth == "session"
 
     @property

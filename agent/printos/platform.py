@@ -24,11 +24,9 @@ from agent.model import Clock, Printer
 from agent.printos.administrator import Administrator, made_device
 from agent.printos.device_types import doubt
 from agent.printos.exchange import Exchange, Request, checked, find_node, parse_json
-from agent.printos.mapping import device_status, platform_status
+from agent.printos.mapping import PrintTime, device_status, platform_status
 from agent.printos.session import DEFAULT_RULES, SessionRules, Sessions, renew
 
-STATUS_PATH = "/api/system-statistics/v1/devices"
-LOGOUT_PATH = "/users/logout"
 SERIAL_PATTERN = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
@@ -40,7 +38,11 @@ class Platform:
         base_url: such as `https://printos.api.hp.com/platform`.
         now: the present.
         identity_version: the version in the paths of the identity service.
-        logout_path: the administrator's logout below the identity service; HP's documents don't name it.
+        statistics_version: likewise of the service that takes statuses.
+        administrator_login_path: where a person logs in; empty for where HP's sample does.
+        administrator_logout_path: where a person logs out; HP's documents don't name it: empty for beside the login.
+        device_login_path: where a device logs in; empty for where HP's sample does.
+        print_time: how a status tells a time.
         extended_information: what a status has of that, in the words of `mapping.EXTENDED`.
         rules: what is not documented of sessions.
         monotonic: the clock of the sessions, in seconds.
@@ -56,21 +58,30 @@ class Platform:
         base_url: str,
         now: Clock,
         identity_version: str = "v1",
-        logout_path: str = LOGOUT_PATH,
+        statistics_version: str = "v1",
+        administrator_login_path: str = "",
+        administrator_logout_path: str = "",
+        device_login_path: str = "",
+        print_time: PrintTime = "utc",
         extended_information: Collection[str] = (),
         rules: SessionRules = DEFAULT_RULES,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._exchange = Exchange(http=http, base_url=base_url)
+        self._print_time = print_time
         self._extended = extended_information
-        self._identity = f"/api/aaa/{identity_version}"
+        self._status_path = f"/api/system-statistics/{statistics_version}/devices"
+        identity = f"/api/aaa/{identity_version}"
+        self._devices_path = f"{identity}/organizations/devices"
         self._administrator = Administrator(
             exchange=self._exchange,
-            login_path=f"{self._identity}/users/login",
-            logout_path=self._identity + logout_path,
+            login_path=administrator_login_path or f"{identity}/users/login",
+            logout_path=administrator_logout_path or f"{identity}/users/logout",
             now=now,
         )
-        self._sessions = Sessions(path=f"{self._identity}/devices/login", now=now, monotonic=monotonic, rules=rules)
+        self._sessions = Sessions(
+            path=device_login_path or f"{identity}/devices/login", now=now, monotonic=monotonic, rules=rules
+        )
 
     @property
     def logins(self) -> int:
@@ -132,7 +143,7 @@ class Platform:
             "type": device_type,
             "securityPassword": password,
         }
-        request = Request("POST", f"{self._identity}/organizations/devices", body, token)
+        request = Request("POST", self._devices_path, body, token)
         try:
             answer = checked(self._exchange.send(request))
         except CloudUnreachableError as error:
@@ -178,7 +189,8 @@ class Platform:
         Raises:
             CloudError: it is refused, or PrintOS can't be reached.
         """
-        request = Request("POST", STATUS_PATH, platform_status(report, extended=self._extended))
+        status = platform_status(report, print_time=self._print_time, extended=self._extended)
+        request = Request("POST", self._status_path, status)
         flow = self._sessions.of(device).authorised(request)
         checked(self._exchange.run(flow, timeout_seconds=timeout_seconds))
 

@@ -78,6 +78,9 @@ class Printers(Protocol):
     def set_printos(self, printer_id: str, state: str, message: str | None = None) -> Printer:
         """Note how a printer stands with PrintOS, and what PrintOS said; raises NotFoundError."""
 
+    def forget(self, id_or_alias: str) -> None:
+        """Remove a printer; raises NotFoundError."""
+
 
 class Activation:
     """Creates devices.
@@ -254,9 +257,9 @@ def obstacle_of(printer: Printer, registry: Printers, printos: PrintOS) -> tuple
 def was_made(printer: Printer, registry: Printers, printos: PrintOS, made: MadeDevices) -> bool:
     """Whether making a printer's device would end one that was made before, so that a person must say so.
 
-    The answer to the last attempt may be lost: who tried then has said so already.
+    Where the answer to the last attempt was lost, or another organisation was in the way, they have said so already.
     """
-    if not printos.replaces_unasked or printer.printos == "unfinished":
+    if not printos.replaces_unasked or printer.printos in ("unfinished", "other-organisation"):
         return False
     return printer.printos in OWNED or made.has(product_of(printer, registry))
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from agent.activation import Activation, Printers, PrintOS, Row, obstacle_of, product_of, result, was_made
 from agent.credentials import CredentialStore, DeviceLogin
@@ -55,7 +56,7 @@ class Devices:
         self._credentials = credentials
         self._made = made
         self._tell = tell
-        self._activating = threading.Lock()
+        self._changing = threading.Lock()
         self._logins: dict[str, DeviceLogin] = {}
         self._unopened: dict[str, str] = {}
         self._judged: dict[str, tuple[Identity, bool, str, DeviceLogin | None]] = {}
@@ -106,11 +107,12 @@ class Devices:
         if self._printos.needs_login and not (login and password):
             raise InputError("the PSP administrator's login and password are missing")
         self.note_states()
-        if not self._activating.acquire(blocking=False):
-            raise ConflictError("devices are being activated already")
-        try:
+        with self._alone():
             chosen = self._chosen(printer_ids)
-            rows = {printer.id: self._as_it_is(printer, replace=replace) for printer in chosen}
+            rows: dict[str, Row | None] = {}
+            for printer in chosen:
+                coming = [it for it in chosen if it.id in rows and rows[it.id] is None]
+                rows[printer.id] = self._as_it_is(printer, coming, replace=replace)
             wanted = [printer for printer in chosen if rows[printer.id] is None]
             activation = Activation(
                 printos=self._printos,
@@ -122,31 +124,28 @@ class Devices:
             )
             created = activation.run(login, password, wanted, replace=replace, progress=progress)
             rows |= {row["printer"]: row for row in created}
-        finally:
-            self._activating.release()
         return [row for row in rows.values() if row is not None]
 
     def forget(self, printer_id: str) -> str | None:
-        """Drop a printer's credentials and session; gives the id of its device, which stays in PrintOS.
+        """Drop a printer with its credentials and session; gives the id of its device, which stays in PrintOS.
 
         Raises:
             ConflictError: devices are being made.
             StorageError: the sealed file can't be deleted.
         """
-        if self._activating.locked():
-            raise ConflictError("devices are being activated; try again when that is done")
-        self._credentials.remove(printer_id)
-        self._unopened.pop(printer_id, None)
-        self._judged.pop(printer_id, None)
-        login = self._logins.pop(printer_id, None)
-        if login is None:
-            return None
-        self._printos.end_session(login)
-        return login.device_id
+        with self._alone():
+            self._credentials.remove(printer_id)
+            self._unopened.pop(printer_id, None)
+            self._judged.pop(printer_id, None)
+            login = self._logins.pop(printer_id, None)
+            if login is not None:
+                self._printos.end_session(login)
+            self._registry.forget(printer_id)
+        return login.device_id if login else None
 
     def note_states(self) -> None:
         """Let the registry say how each printer stands with PrintOS, where that follows from what is here."""
-        if not self._activating.locked():
+        if not self._changing.locked():
             for printer in self._registry.printers():
                 self._note_state(printer)
 
@@ -156,7 +155,7 @@ class Devices:
             self._set_state(printer, "active")
 
     def refused(self, printer: Printer, login: DeviceLogin, error: CloudRefusedError) -> None:
-        """Note that PrintOS refuses the device of `login`, and why; of one replaced meanwhile that is no news."""
+        """Note that PrintOS refuses the device of `login`, and why; of one that is or was replaced that is no news."""
         if not self._is_current(printer, login):
             return
         state = self._state_after(printer, login, error)
@@ -177,7 +176,18 @@ class Devices:
         return next((self._logins[it.id] for it in others if it.id in self._logins), None)
 
     def _is_current(self, printer: Printer, login: DeviceLogin) -> bool:
-        return self._logins.get(printer.id) is login
+        """Whether a login is still the printer's; while devices are made nobody knows, and the next status tells."""
+        return not self._changing.locked() and self._logins.get(printer.id) is login
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Change which devices there are, or raise ConflictError where somebody else does."""
+        if not self._changing.acquire(blocking=False):
+            raise ConflictError("devices are being activated; try again when that is done")
+        try:
+            yield
+        finally:
+            self._changing.release()
 
     def _chosen(self, printer_ids: Sequence[str] | None) -> list[Printer]:
         if printer_ids is not None:
@@ -187,11 +197,13 @@ class Devices:
             raise NotFoundError("no printer is approved for PrintOS: `printos-agent printers approve ID` does that")
         return approved
 
-    def _as_it_is(self, printer: Printer, *, replace: bool) -> Row | None:
-        """Give the row of a printer that nothing is to be done for; None for one that needs a device."""
+    def _as_it_is(self, printer: Printer, coming: Sequence[Printer], *, replace: bool) -> Row | None:
+        """Give the row of a printer that nothing is to be done for; None for one that needs a device, as `coming`."""
         name = printer.alias or printer.id
         if not printer.approved:
             return result(printer, "refused", f"approve it first: printos-agent printers approve {name}")
+        if twin := self._twin(printer, coming):
+            return _as_twin(printer, twin)
         if replace:
             return None
         login = self._logins.get(printer.id)
@@ -199,18 +211,13 @@ class Devices:
             return result(printer, printer.printos, advice(printer.printos, name), login)
         if login is not None and printer.printos != "deleted":
             return result(printer, "active", "", login)
-        twin = self._twin(printer)
-        if twin is not None:
-            todo = (
-                f"it has the device of {twin.label} ({twin.id}), whose serial number is the same: forget that one first"
-            )
-            return result(printer, "refused", todo)
-        return None
+        others = [it for it in self._registry.printers() if it.id != printer.id and it.id in self._logins]
+        twin = self._twin(printer, others)
+        return _as_twin(printer, twin) if twin else None
 
-    def _twin(self, printer: Printer) -> Printer | None:
-        """Find another printer of the registry that has the device of this one's type, model and serial number."""
+    def _twin(self, printer: Printer, others: Sequence[Printer]) -> Printer | None:
+        """Find a printer of the same type, model and serial number, which are one device in PrintOS."""
         product = product_of(printer, self._registry)
-        others = (it for it in self._registry.printers() if it.id != printer.id and it.id in self._logins)
         return next((it for it in others if product[2] and product_of(it, self._registry) == product), None)
 
     def _adopt(self, printer_id: str, login: DeviceLogin) -> None:
@@ -278,3 +285,10 @@ class Devices:
             self._registry.set_printos(printer.id, state, message)
         except NotFoundError:
             log.info("%s (%s): has been forgotten meanwhile", printer.id, printer.label)
+
+
+def _as_twin(printer: Printer, twin: Printer) -> Row:
+    todo = (
+        f"it has the device of {twin.label} ({twin.id}), whose serial number is the same: forget one of the two first"
+    )
+    return result(printer, "refused", todo)

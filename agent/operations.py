@@ -35,7 +35,7 @@ class Devices(Protocol):
         """Let the registry say how each printer stands with PrintOS."""
 
     def forget(self, printer_id: str) -> str | None:
-        """Drop a device's session and sealed credentials; gives its id in PrintOS, where it stays."""
+        """Drop a printer, its device's session and credentials; gives the device's id in PrintOS, where it stays."""
 
 
 @runtime_checkable
@@ -139,7 +139,6 @@ class Operations:
         if waiting := self._spool.waiting(found.id):
             raise ConflictError(f"jobs still wait for {found.label} ({waiting}); cancel them first")
         device_id = self._devices.forget(found.id)
-        self._registry.forget(found.id)
         return {**_noted("forgotten", found).to_json(), "printos_device": device_id}
 
     def commands(self) -> dict[str, Command]:

@@ -147,6 +147,10 @@ class Memory:
         """Note how it stands with PrintOS, and what PrintOS said."""
         return self.change(printer_id, printos=state, printos_message=message)
 
+    def forget(self, id_or_alias: str) -> None:
+        """Remove one."""
+        del self.known[id_or_alias]
+
     def change(self, printer_id: str, **changes: Any) -> Printer:
         """Change one."""
         self.known[printer_id] = replace(self.find(printer_id), **changes)

@@ -143,13 +143,23 @@ def test_two_printers_that_tell_one_serial_do_not_take_each_others_device(site: 
     assert f"Press 1 ({ONE})" in row["message"]
 
 
+@pytest.mark.parametrize("replace", [False, True])
+def test_of_two_printers_that_tell_one_serial_one_gets_a_device(bench: Bench, tmp_path: Path, replace: bool) -> None:
+    """The device of the other would end it at once, whoever is activated first."""
+    site = a_site(bench, tmp_path, Memory(a_press(1), a_press(2, identity=a_press(1).identity)))
+    rows = site.activate(replace=replace)
+    assert ([rows[ONE]["result"], rows[TWO]["result"]], site.state(ONE)) == (["active", "refused"], "active")
+    site.cloud.step()
+    assert (len(bench.report()["devices"]), bench.report()["status_updates"]) == (1, 1)
+
+
 def test_forgetting_says_what_stays_in_printos(site: Site, bench: Bench) -> None:
     """Credentials, session and memory of it go; the device is named, for a person to delete it."""
     device_id = bench.report()["devices"][0]["id"]
     assert site.devices.forget(ONE) == device_id
-    del site.registry.known[ONE]
     site.run(600)
     assert (site.credentials.ids(), bench.report()["status_updates"]) == ((), 1)
+    site.registry.known[ONE] = a_press()
     assert site.devices.forget(ONE) is None
 
 

@@ -226,6 +226,38 @@ def test_a_printer_is_seen_to_be_activated(bench: Bench, tmp_path: Path) -> None
     assert seen == ["activating"]
 
 
+def test_statuses_that_are_refused_while_a_device_is_made_anew_are_no_news(bench: Bench, tmp_path: Path) -> None:
+    """Its old credentials have ended, and the new ones count when the administrator is logged out."""
+    seen: list[str] = []
+
+    def look(name: str) -> None:
+        if name == "logout_administrator" and bench.report()["status_updates"]:
+            bench.ticker.advance(HOUR)
+            site.cloud.step()
+            seen.append(site.state(ONE))
+
+    site = a_site(bench, tmp_path, Memory(a_press()), printos=Watched(bench.platform(), look))
+    site.activate()
+    site.cloud.step()
+    site.activate(replace=True)
+    assert ({row["status"] for row in bench.report()["refused"]}, seen, site.state(ONE)) == (
+        {401},
+        ["active"],
+        "active",
+    )
+
+
+def test_a_serial_that_another_organisation_holds_takes_replace_once(bench: Bench, tmp_path: Path) -> None:
+    """Who has made a device of it before has said --replace by then: the advice is to activate again."""
+    site = a_site(bench, tmp_path, Memory(a_press()))
+    site.activate()
+    site.devices.forget(ONE)
+    site.registry.known[ONE] = a_press()
+    bench.simulator.cloud.hold_serial(a_press().identity.serial or "")
+    results = [site.activate(replace=replace)[ONE]["result"] for replace in (False, True, False)]
+    assert results == ["credentials-lost", "other-organisation", "other-organisation"]
+
+
 def test_credentials_sealed_with_another_key_are_told_and_come_back_with_it(bench: Bench, tmp_path: Path) -> None:
     """Nothing is made meanwhile without --replace; with the right key the device goes on."""
     registry = a_site_of(bench, tmp_path, "platform", 1).registry

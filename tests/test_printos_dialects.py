@@ -239,6 +239,15 @@ def test_what_hp_does_not_document_of_paths_can_be_told(dialect: Literal["platfo
     assert site.calls() == ["POST /in", create, "POST /out", "POST /device", status]
 
 
+@pytest.mark.parametrize("told", ["", "d\n1", "d\x1b[2J", "d" * 201, 7, None])
+def test_an_id_that_could_not_be_shown_is_no_device(told: object) -> None:
+    """It would stand in the log, on terminals, in events and in URLs."""
+    with closing(HttpClient()) as http, stand_in({"POST /devices": (201, {"id": told})}) as site:
+        client = OpenApi(http=http, base_url=site.url, now=Ticker().now, auth="none")
+        with pytest.raises(CloudRefusedError, match="which device it made"):
+            provision(client, a_press(), renew=True)
+
+
 def test_a_device_whose_answer_was_lost_is_said_to_be_lost() -> None:
     """The connection ends after the request: the message says that the credentials are gone."""
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -89,7 +89,7 @@ def _administrator(options: argparse.Namespace) -> tuple[str, str]:
         return options.login or _line("login"), _line("password")
     if sys.stdin.isatty():
         progress("Where PrintOS has a device of a printer from another box, this one may end the credentials there.")
-    login = options.login or ask_text("PSP administrator's login: ", otherwise="give it with --login")
+    login = options.login or ask_text("PSP administrator's login: ", otherwise="give the login with --login")
     return login, ask_secret("Password: ", otherwise="give the password at a terminal, or with --password-stdin")
 
 

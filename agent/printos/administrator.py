@@ -13,6 +13,8 @@ from agent.printos.login import login_request, parse_login
 
 log = logging.getLogger(__name__)
 
+LONGEST_ID = 200
+
 
 class Administrator:
     """A person's session: as short as can be, and never renewed."""
@@ -41,13 +43,18 @@ class Administrator:
             log.info("PrintOS did not log the administrator out; the session ends by itself: %s", error)
 
 
+def is_device_id(told: Any) -> bool:
+    """Whether this may be a device's id, which is logged, shown and part of a URL; HP's have 36 characters."""
+    return isinstance(told, str) and 0 < len(told) <= LONGEST_ID and told.isprintable()
+
+
 def made_device(device_id: Any, credentials: Any, *, serial: str, status: int) -> DeviceLogin:
     """Give the login of a device that was made, without `login` where PrintOS gave no whole credentials.
 
     Raises:
         CloudRefusedError: PrintOS did not say which device it made.
     """
-    if not isinstance(device_id, str) or not device_id:
+    if not is_device_id(device_id):
         raise CloudRefusedError("PrintOS answered without saying which device it made", status=status)
     given = credentials if isinstance(credentials, dict) else {}
     login, password = given.get("login"), given.get("password")

@@ -18,7 +18,7 @@ from agent.device_states import Trace
 from agent.errors import CloudError, CloudRefusedError, ConflictError, RefusedError, SessionExpiredError
 from agent.http import HttpClient
 from agent.model import Clock, Printer
-from agent.printos.administrator import Administrator, made_device
+from agent.printos.administrator import Administrator, is_device_id, made_device
 from agent.printos.exchange import Exchange, Request, checked, parse_json
 from agent.printos.mapping import metrics, state_word
 from agent.printos.session import DEFAULT_RULES, SessionRules, Sessions, renew
@@ -219,10 +219,10 @@ class OpenApi:
 
 
 def parse_devices(content: Any) -> tuple[Mapping[str, Any], ...]:
-    """Read a PrintDeviceList; what has no id is left out."""
+    """Read a PrintDeviceList; what has no usable id is left out."""
     devices = content.get("devices") if isinstance(content, dict) else None
     listed = devices if isinstance(devices, list) else []
-    return tuple(device for device in listed if isinstance(device, dict) and isinstance(device.get("id"), str))
+    return tuple(device for device in listed if isinstance(device, dict) and is_device_id(device.get("id")))
 
 
 def matching(devices: Iterable[Mapping[str, Any]], model: str, serial: str) -> list[Mapping[str, Any]]:

@@ -22,6 +22,7 @@ from agent.simulator.pdf import write_pdf
 from agent.simulator.printos import PrintOSOptions, PrintOSSimulator
 from agent.simulator.printos_faults import Fault
 from tests.conftest import FakeClock
+from tests.dispatch_parts import step_for
 from tests.spool_parts import Parts, nothing, opened
 
 KEY, SECRET = "demo-key", "demo-secret"
@@ -80,13 +81,7 @@ class BoxBench:
 
     def run(self, seconds: float = 5.0) -> None:
         """Let a thread step for so many seconds of the pretended time."""
-        end = self._monotonic() + seconds
-        for _ in range(10_000):
-            pause = self.dispatcher.step()
-            if self._monotonic() + pause > end:
-                break
-            self.clock.advance(max(pause, 0.001) if pause else 0.0)
-        self.clock.advance(max(0.0, end - self._monotonic()))
+        step_for(self.dispatcher, self.clock, seconds)
 
     def job(self, job_id: str = "menu") -> Job:
         """Give a job."""

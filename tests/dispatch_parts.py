@@ -25,6 +25,20 @@ OFF = PrinterUnreachableError("no route to host")
 LOST = OutcomeUnknownError("the connection broke")
 
 
+def step_for(
+    dispatcher: Dispatcher, clock: FakeClock, seconds: float, *, after_each: Callable[[], None] = nothing
+) -> None:
+    """Let a thread step for so many seconds of the pretended time, which passes as the dispatcher would wait."""
+    end = clock().timestamp() + seconds
+    for _ in range(20_000):
+        pause = dispatcher.step()
+        after_each()
+        if clock().timestamp() + pause > end:
+            break
+        clock.advance(max(pause, 0.001) if pause else 0.0)
+    clock.advance(max(0.0, end - clock().timestamp()))
+
+
 @dataclass
 class Bench:
     """A dispatcher with a real spool, pretended printers, and a clock that the test moves."""

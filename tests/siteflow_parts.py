@@ -22,6 +22,7 @@ from agent.simulator.pdf import write_pdf
 from agent.simulator.printos import PrintOSOptions, PrintOSSimulator
 from agent.simulator.printos_faults import Fault
 from tests.conftest import FakeClock
+from tests.dispatch_parts import step_for
 from tests.spool_parts import Parts, nothing, opened
 
 KEY, SECRET = "demo-key", "demo-secret"
@@ -127,15 +128,8 @@ class SiteFlowBench:
         return self.simulator.faults.add(Fault(method, pattern, **how))
 
     def run(self, seconds: float = 5.0) -> None:
-        """Let a thread step for so many seconds of the pretended time."""
-        end = self._monotonic() + seconds
-        for _ in range(20_000):
-            pause = self.dispatcher.step()
-            self.simulator.siteflow.book.settle()
-            if self._monotonic() + pause > end:
-                break
-            self.clock.advance(max(pause, 0.001) if pause else 0.0)
-        self.clock.advance(max(0.0, end - self._monotonic()))
+        """Let a thread step for so many seconds of the pretended time, and Site Flow go on with its orders."""
+        step_for(self.dispatcher, self.clock, seconds, after_each=self.simulator.siteflow.book.settle)
 
     def job(self, job_id: str = "cards") -> Job:
         """Give a job."""

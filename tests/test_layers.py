@@ -276,7 +276,6 @@ TOP = (
         "cli/check_devices.py",
         "cli/check_paths.py",
         "cli/check_printers.py",
-        "cli/check_siteflow.py",
         "cli/hot_folder_lines.py",
     ),
     (

@@ -13,12 +13,11 @@ from agent.cli import client
 from agent.cli.bundle import write_bundle
 from agent.cli.check_beat import check_beat
 from agent.cli.check_box import check_clock, check_disk, check_service, check_state
-from agent.cli.check_clouds import check_printos_box
+from agent.cli.check_clouds import check_printos_box, check_siteflow
 from agent.cli.check_credentials import check_credentials
 from agent.cli.check_devices import check_devices
 from agent.cli.check_paths import check_broker, check_fetch, check_lan, check_printos, check_sessions
 from agent.cli.check_printers import check_jobs, check_printers
-from agent.cli.check_siteflow import check_siteflow
 from agent.cli.finding import Finding, Look
 from agent.cli.hot_folder_lines import check_hot_folders
 from agent.cli.live import waiting

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from agent.simulator.printer import PrinterOptions, SimulatedPrinter
+from agent.simulator.printer import SimulatedPrinter
 from tests.printos_stand_in import Answers, Seen, Told, stand_in
 from tests.running_agent import RunningAgent
 
@@ -39,15 +38,6 @@ class Sessions:
         token = f"token-{self.given}"
         shown = seen.headers["Indigo-SmS-Auth-Token"], seen.headers["Cookie"]
         return (204, None) if shown == (token, f"Indigo-SmS-Auth-Token={token}") else (401, "no")
-
-
-@pytest.fixture(scope="module")
-def press() -> Iterator[SimulatedPrinter]:
-    """Run a press."""
-    press = SimulatedPrinter(PrinterOptions(kind="hp-rest", mdns=False))
-    press.start()
-    yield press
-    press.stop()
 
 
 def an_agent(folder: Path, press: SimulatedPrinter, **printos: object) -> RunningAgent:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.simulator.printer import PrinterOptions, SimulatedPrinter
+from agent.simulator.printer import SimulatedPrinter
 from tests.authority import Authority, fingerprint, over_tls
 from tests.printos_parts import LOGIN, PASSWORD, printos
 from tests.running_agent import RunningAgent
@@ -15,15 +15,6 @@ from tests.web_proxy import web_proxy
 
 HOST = "printos.example"
 PROXY_PASSWORD = "let-me-out"
-
-
-@pytest.fixture(scope="module")
-def press() -> Iterator[SimulatedPrinter]:
-    """Run a press."""
-    press = SimulatedPrinter(PrinterOptions(kind="hp-rest", mdns=False))
-    press.start()
-    yield press
-    press.stop()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.simulator.printer import PrinterOptions, SimulatedPrinter
+from agent.simulator.printer import SimulatedPrinter
 from agent.simulator.printos import PrintOSOptions, PrintOSSimulator
 from tests.mosquitto import Mosquitto
 from tests.mqtt_user import MqttUser, broker_options
@@ -17,15 +17,6 @@ from tests.running_agent import RunningAgent
 
 LOGIN, PASSWORD = "boss@example.com", "correct-horse"
 ACTIVATE = ("activate", "--login", LOGIN, "--password-stdin")
-
-
-@pytest.fixture(scope="module")
-def press() -> Iterator[SimulatedPrinter]:
-    """Run a press."""
-    press = SimulatedPrinter(PrinterOptions(kind="hp-rest", mdns=False))
-    press.start()
-    yield press
-    press.stop()
 
 
 @pytest.fixture

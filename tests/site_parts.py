@@ -41,8 +41,10 @@ class Site:
         self.parts = Parts(config)
         self.printers = printers
         self._keep = keep
-        for part in (self.parts.store, self.parts.outbox, self.parts.registry, self.parts.spool, self.parts.dispatcher):
+        for part in (self.parts.store, self.parts.outbox, self.parts.registry, self.parts.incoming.hot_folders):
             part.open()
+        self.parts.spool.open()
+        self.parts.dispatcher.open()
         self.parts.lan.snmp.start()
 
     def close(self) -> None:

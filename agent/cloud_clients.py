@@ -149,7 +149,7 @@ def _signed(
     service: str, http: HttpClient, base_url: str, key: str, secret_file: Path | None, *, sign: Sign = sign_printos
 ) -> SignedExchange:
     """Build the exchange of a service whose requests a key of the configuration signs."""
-    assert secret_file is not None  # agent.config demands it beside the key
+    assert secret_file is not None  # agent.config_checks demands it beside the key
     return SignedExchange(
         service=service,
         http=http,

@@ -92,7 +92,7 @@ class HotFolder:
                     has_more = self._take_in(disk)
                 self._jobs.clear(disk)
         except StorageError as error:
-            self._problems.append(str(error))
+            self._problems.append(self._told(error))
         finally:
             self._looks_since = None
         self._note(next(iter(self._problems), None))
@@ -123,7 +123,7 @@ class HotFolder:
                 else:
                     self._jobs.put_away(disk, taken)
             except StorageError as error:
-                self._problems.append(str(error))
+                self._problems.append(self._told(error))
                 is_done = False
         for token in sorted(tokens - in_print - {taken.token for taken in unfinished}):
             if self._journal.knows(token):
@@ -174,7 +174,7 @@ class HotFolder:
                 is_patient = seconds < self._settings.wait_seconds
                 return not (is_patient and why_incomplete(file.size, file.head(), file.tail()))
         except StorageError as error:
-            self._problems.append(str(error))
+            self._problems.append(self._told(error))
             return False
 
     def _named(self, disk: HotFolderDisk, name: str, trace: Trace) -> str | None:
@@ -185,6 +185,10 @@ class HotFolder:
                 document = parse_jdf(file.read(LARGEST_JDF_BYTES + 1)).document
             self._described[name] = (trace, document)
         return self._described[name][1]
+
+    def _told(self, error: StorageError) -> str:
+        """Say what is in the way; which folder it is about is said besides."""
+        return str(error).removeprefix(f"{self.path}: ")
 
     def _miss(self, taken: Taken) -> None:
         """Remember what is gone for a while: in the place of a share that is not mounted there is an empty folder."""

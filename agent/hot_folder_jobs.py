@@ -153,4 +153,5 @@ def _reason(taken: Taken) -> str:
     """Write for a person who finds a document in `failed` why it is there."""
     outcome = OUTCOMES[taken.state]
     job = "" if taken.state == REFUSED else f"Its job was {taken.job_id}, on printer {taken.printer_id}.\n"
-    return f"{taken.shown} {outcome}\n{taken.message}\n\n{job}To print it, put it into the hot folder once more.\n"
+    again = "When that is put right" if taken.state == REFUSED else "To print it"
+    return f"{taken.shown} {outcome}\n{taken.message}\n\n{job}{again}, put it into the hot folder once more.\n"

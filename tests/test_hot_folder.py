@@ -322,7 +322,7 @@ def test_from_a_share_that_can_t_be_written_nothing_is_printed(tmp_path: Path, c
         assert hot.jobs() == []
         (event,) = hot.events()
         assert (event["type"], event["folder"]) == ("hot-folder-trouble", str(path))
-        assert "can't be written" in event["message"]
+        assert event["message"].startswith("can't be written")
 
 
 def test_a_share_that_is_mounted_later_is_seen(tmp_path: Path, clock: FakeClock) -> None:

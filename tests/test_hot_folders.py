@@ -78,7 +78,7 @@ def test_a_folder_that_is_gone_is_told_and_comes_back_by_itself(tmp_path: Path) 
         return agent.ask("status")["hot_folders"][0]["problem"]
 
     with agent:
-        assert "No such file or directory" in agent.until("the trouble", problem)
+        assert agent.until("the trouble", problem) == "No such file or directory"
         (tmp_path / "mnt").mkdir()
         agent.until("its end", lambda: problem() is None or None)
     assert agent.run_json("printers", "show", "desk")["hot_folder"]["problem"] == "no agent is running"

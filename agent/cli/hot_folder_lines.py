@@ -17,8 +17,8 @@ def hot_folder_line(folder: HotFolder) -> str:
     parts = [
         folder["folder"],
         folder["problem"] or "",
-        f"{folder['waiting']} files wait" if folder["waiting"] else "",
-        f"{folder['in_process']} in process" if folder["in_process"] else "",
+        f"waiting: {folder['waiting']}" if folder["waiting"] else "",
+        f"in process: {folder['in_process']}" if folder["in_process"] else "",
         _last(folder["last"]),
     ]
     return ", ".join(filter(None, parts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from agent.config_schema import PrinterConfig
@@ -182,11 +183,16 @@ class Activation:
 
     def _provisioned(self, printer: Printer, *, token: str, password: str, replace: bool) -> DeviceLogin:
         """Have PrintOS make a device; that it may have been made is on the disk before, and off it where it was not."""
-        device_type, model, _serial = product = product_of(printer, self._registry)
+        device_type, model, serial = product = product_of(printer, self._registry)
         is_new = self._printos.replaces_unasked and self._remembered(product)
         try:
             return self._printos.provision_device(
-                printer, device_type=device_type, model=model, replace=replace, token=token, password=password
+                _of_serial(printer, serial),
+                device_type=device_type,
+                model=model,
+                replace=replace,
+                token=token,
+                password=password,
             )
         except CloudError as error:
             if is_new and not _may_be_made(error):
@@ -237,16 +243,22 @@ class Activation:
 
 def product_of(printer: Printer, registry: Printers) -> Device:
     """Give PrintOS's names of the printer's type and model, and its serial number, each empty where it isn't known."""
-    config = registry.config_for(printer)
-    device_type, model = (config.printos_type, config.printos_model) if config else ("", "")
-    return device_type, model or printer.identity.make_and_model or "", (printer.identity.serial or "").strip()
+    config = registry.config_for(printer) or PrinterConfig()
+    model = config.printos_model or printer.identity.make_and_model or ""
+    serial = config.printos_serial or (printer.identity.serial or "").strip()
+    return config.printos_type, model, serial
+
+
+def _of_serial(printer: Printer, serial: str) -> Printer:
+    """Give a printer with the serial number that PrintOS is told of it."""
+    return replace(printer, identity=replace(printer.identity, serial=serial or None))
 
 
 def obstacle_of(printer: Printer, registry: Printers, printos: PrintOS) -> tuple[str, str] | None:
     """Give the state of a printer that PrintOS needn't be asked about, with the reason; None where it may be."""
-    device_type, model, _serial = product_of(printer, registry)
+    device_type, model, serial = product_of(printer, registry)
     try:
-        printos.check_printer(printer, device_type=device_type, model=model)
+        printos.check_printer(_of_serial(printer, serial), device_type=device_type, model=model)
     except ConfigError as error:
         return "type-missing", str(error)
     except RefusedError as error:

@@ -200,6 +200,12 @@ class PrinterConfig:
     )
     printos_type: str = option("", "PrintOS device type, such as IndigoPress; `printos-agent types` lists them")
     printos_model: str = option("", "PrintOS model", default_text="the printer's make and model")
+    printos_serial: str = option(
+        "",
+        "serial number of its PrintOS device",
+        pattern=r"[A-Za-z0-9-]{1,64}",
+        default_text="the one that the printer tells",
+    )
 
 
 @dataclass(frozen=True, slots=True)

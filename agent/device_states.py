@@ -56,7 +56,7 @@ STATES: Mapping[str, DeviceState] = MappingProxyType(
         ),
         "serial-unusable": DeviceState(
             "is approved, and tells no serial number that PrintOS takes (letters, digits and -)",
-            "set its serial in [[printer]], restart the agent",
+            "set printos_serial in its [[printer]], restart the agent",
             "warning",
         ),
         "not-provisionable": DeviceState(

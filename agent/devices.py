@@ -264,7 +264,7 @@ class Devices:
 
     def _inherit(self, printer: Printer) -> None:
         """Take over the device of a printer that is gone, where this is the same one, entered anew under another id."""
-        serial = (printer.identity.serial or "").strip().casefold()
+        serial = product_of(printer, self._registry)[2].casefold()
         known = {it.id for it in self._registry.printers()}
         gone = (it for it in self._logins.items() if it[0] not in known and it[1].serial.strip().casefold() == serial)
         old_id, login = next(gone, (None, None)) if serial else (None, None)

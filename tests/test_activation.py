@@ -86,7 +86,7 @@ def test_lost_credentials_are_told_and_take_replace(site: Site, bench: Bench, tm
         ({}, PrinterConfig(), ("type-missing", "its type is IHPSPress")),
         ({}, PrinterConfig(printos_type="LatexPrinter", printos_model="B4H69"), ("not-provisionable", "no login")),
         ({}, PrinterConfig(printos_type="LaserJet"), ("refused", "PrintOS knows no LaserJet")),
-        ({"identity": Identity(make_and_model="HP T300M")}, None, ("serial-unusable", "set its serial")),
+        ({"identity": Identity(make_and_model="HP T300M")}, None, ("serial-unusable", "set printos_serial")),
         ({"identity": Identity(serial="E#1", make_and_model="HP T300M")}, None, ("serial-unusable", "not 'E#1'")),
         ({"identity": Identity(serial="FOREIGN1", make_and_model="HP T300M")}, None, ("other-organisation", "delete")),
         ({"approved": False}, None, ("refused", "approve it first")),

@@ -301,6 +301,16 @@ def test_a_new_printer_waits_as_pending_where_it_could_have_a_device(
     assert (bench.report()["devices"], bench.report()["refused"]) == ([], [])
 
 
+def test_a_press_may_have_another_serial_in_printos_than_it_tells(bench: Bench, tmp_path: Path) -> None:
+    """What it tells is its front end's, or none that PrintOS takes; the one of the device is configured."""
+    config = PrinterConfig(printos_type="IHPSPress", printos_serial="EX77")
+    site = a_site(
+        bench, tmp_path, Memory(a_press(identity=Identity(serial="DFE 1", make_and_model="HP T300M")), config=config)
+    )
+    assert site.activate()[ONE]["result"] == "active"
+    assert [device["serial_number"] for device in bench.report()["devices"]] == ["EX77"]
+
+
 def test_a_printer_that_tells_its_serial_at_last_is_judged_anew(bench: Bench, tmp_path: Path) -> None:
     """What follows from the printer alone changes with it."""
     press = a_press()

@@ -92,7 +92,9 @@ class OpenApi:
         """
         del device_type
         if not model and not printer.identity.serial:
-            raise RefusedError("the printer tells neither model nor serial number: name its serial in [[printer]]")
+            raise RefusedError(
+                "the printer tells neither model nor serial number: name it as printos_serial in [[printer]]"
+            )
 
     def login_administrator(self, login: str, password: str) -> str:
         """Log a person in and give the session's token; empty where nobody needs to, or can: the document has no login.

@@ -104,7 +104,7 @@ class Platform:
             raise ConfigError(doubt(device_type, model) or "no printos_type is configured")
         serial = _serial(printer)
         if not serial:
-            raise RefusedError("the printer tells no serial number: name it as serial in [[printer]]")
+            raise RefusedError("the printer tells no serial number: name it as printos_serial in [[printer]]")
         if not SERIAL_PATTERN.fullmatch(serial):
             raise RefusedError(f"PrintOS takes only letters, digits and - in a serial number, not {serial!r}")
 

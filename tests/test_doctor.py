@@ -268,9 +268,10 @@ def test_an_unapproved_site_has_no_use_for_printos() -> None:
 
 
 def test_a_printos_that_cannot_be_reached_is_told() -> None:
-    """That is the network's turn."""
+    """That is the network's turn, and told once, though the agent fails as well."""
     config = parse_config(f'[printos]\nbase_url = "{NOWHERE}"\n', Path("agent.toml"))
-    (reached,) = check_printos(config, [{"printos": "active", "approved": True}], {"state": "online"})
+    health = {"state": "away", "problem": "PrintOS can't be reached"}
+    (reached,) = check_printos(config, [{"printos": "active", "approved": True}], health)
     assert "proxy" in reached.advice
 
 

@@ -80,8 +80,9 @@ def check_printos(config: Config, printers: Printers, health: Mapping[str, Any])
     if not any(printer["approved"] or printer["printos"] not in UNASKED for printer in printers):
         yield Finding("PrintOS", "ok", "not used: no printer is approved for it")
         return
-    yield _answers(config)
-    if health["state"] == "away":
+    answer = _answers(config)
+    yield answer
+    if answer.result == "ok" and health["state"] == "away":
         yield Finding("PrintOS", "failed", str(health["problem"]), "it is tried again; see printos.proxy and base_url")
 
 

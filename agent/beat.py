@@ -280,9 +280,9 @@ class Beat:
         self._store.write("INSERT OR REPLACE INTO beat_marker VALUES (1, ?)", (marker,))
 
 
-def approved_serials(printers: Iterable[Printer]) -> tuple[str, ...]:
-    """Give the serial numbers of the printers that are approved for PrintOS."""
-    return tuple(it.identity.serial for it in printers if it.approved and it.identity.serial)
+def approved_serials(printers: Iterable[Printer], serial_of: Callable[[Printer], str]) -> tuple[str, ...]:
+    """Give PrintOS's serial numbers of the printers that are approved for it; `serial_of` tells one, empty for none."""
+    return tuple(serial for it in printers if it.approved and (serial := serial_of(it)))
 
 
 def _refusal_of(ask: Callable[[Sequence[str]], object], part: Sequence[str]) -> CloudRefusedError | None:

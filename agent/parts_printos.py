@@ -5,6 +5,7 @@ Registry -> Devices, Cloud -> PrintOS    Spool -> Box, Site Flow    Print Beat -
 
 from __future__ import annotations
 
+from agent.activation import product_of
 from agent.beat import Beat, approved_serials
 from agent.box_memory import BoxMemory
 from agent.cloud import Cloud
@@ -41,7 +42,9 @@ class PrintosParts:
         self._build_devices(config, http, outbox=outbox, registry=registry, spool=spool)
         self.beat = Beat(
             print_beat=build_print_beat(config.beat, http),
-            devices=lambda: config.beat.devices or approved_serials(registry.printers()),
+            devices=lambda: (
+                config.beat.devices or approved_serials(registry.printers(), lambda it: product_of(it, registry)[2])
+            ),
             store=store,
             outbox=outbox,
             interval_seconds=config.beat.interval,

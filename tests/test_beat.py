@@ -243,8 +243,10 @@ def test_without_a_key_or_a_press_nothing_is_asked(tmp_path: Path, bench: Bench)
 
 
 def test_presses_are_by_default_the_printers_that_are_approved() -> None:
-    """Those that PrintOS may know, by their serial numbers."""
-    assert approved_serials([a_press(1), a_press(2, approved=False)]) == ("EX0000001",)
+    """Those that PrintOS may know, by the serial numbers that they have there."""
+    presses = [a_press(1), a_press(2, approved=False), a_press(3)]
+    serials = {presses[0].id: "EX77", presses[1].id: "EX78"}
+    assert approved_serials(presses, lambda it: serials.get(it.id, "")) == ("EX77",)
 
 
 @dataclass

@@ -15,8 +15,9 @@ from typing import Any
 
 from agent.config_schema import AccountConfig, LimitsConfig, UserConfig
 from agent.errors import InputError, TicketError
+from agent.job import Job, JobState
 from agent.limits import Usage, day_of, end_of, exceeded, limits_of
-from agent.model import Clock, Job, JobState, timestamp
+from agent.model import Clock, timestamp
 from agent.spool_rows import WAITING_PAGES, moment
 from agent.store import Row, Store
 

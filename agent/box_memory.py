@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from agent.model import Clock, Job, timestamp
+from agent.job import Job
+from agent.model import Clock, timestamp
 from agent.spool_rows import moment
 from agent.store import Row, Store
 

@@ -18,8 +18,9 @@ from agent.errors import (
     StorageError,
 )
 from agent.inbox import Inbox
+from agent.job import Job
 from agent.loop import LONGEST_WAIT_SECONDS
-from agent.model import Job, Printer
+from agent.model import Printer
 from agent.mqtt_message import Inbound
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from agent.drivers.choose import PrintTarget
 from agent.errors import TicketError
-from agent.model import CloudDestination, Printer, Ticket
+from agent.job import CloudDestination, Ticket
+from agent.model import Printer
 
 
 class CloudTarget(PrintTarget, Protocol):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent.model import Job, Printer
+from agent.job import Job
+from agent.model import Printer
 
 
 @dataclass(frozen=True, slots=True)

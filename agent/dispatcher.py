@@ -26,8 +26,9 @@ from agent.errors import (
 )
 from agent.fitting import fit
 from agent.follower import REFUSALS, Follower, Targets
+from agent.job import CloudDestination, Job, JobReading
 from agent.loop import backoff
-from agent.model import CloudDestination, Job, JobReading, Printer
+from agent.model import Printer
 from agent.reconcile import Stage, is_anothers, waits_for_data
 from agent.settlement import Settlements
 from agent.spool_attempts import Attempts, JobJournal, UnderWay

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from agent.document_format import media_type
 from agent.errors import PrinterRejectedError
-from agent.model import Capabilities, Job, JobOptions
+from agent.job import Job, JobOptions
+from agent.model import Capabilities
 
 ANY_FORMAT = "application/octet-stream"
 FIELDS = {

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
-from agent.model import Job
+from agent.job import Job
 from agent.reconcile import Stage
 
 FIRST_ASK_SECONDS = 0.05

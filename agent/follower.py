@@ -22,8 +22,9 @@ from agent.errors import (
     PrinterUnreachableError,
 )
 from agent.followed import FIRST_ASK_SECONDS, Followed, FollowedJobs, next_ask_seconds
+from agent.job import CloudDestination, Job, JobReading, JobState
 from agent.loop import backoff
-from agent.model import Capabilities, CloudDestination, Job, JobReading, JobState, Printer
+from agent.model import Capabilities, Printer
 from agent.reconcile import Verdict, is_anothers, judge
 from agent.settlement import Settlements
 from agent.spool_attempts import Attempts, UnderWay

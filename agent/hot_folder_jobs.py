@@ -21,7 +21,8 @@ from agent.hot_folder_journal import REFUSED, HotFolderJournal, Taken
 from agent.hot_folder_names import is_ticket, job_name, numbered
 from agent.hot_folder_settling import why_incomplete
 from agent.jdf import LARGEST_JDF_BYTES, parse_jdf
-from agent.model import Event, Ticket
+from agent.job import Ticket
+from agent.model import Event
 from agent.spool import Spool
 from agent.ticket import parse_ticket_keys
 

@@ -15,7 +15,8 @@ from typing import Any, Literal
 
 from agent.clock_watch import EARLIEST
 from agent.hot_folder_names import shown
-from agent.model import Clock, Job, JobState, timestamp
+from agent.job import Job, JobState
+from agent.model import Clock, timestamp
 from agent.spool_rows import moment
 from agent.store import Row, Store
 

@@ -13,7 +13,8 @@ from agent.destinations import Destinations
 from agent.document_format import HEAD_BYTES, tell_format
 from agent.errors import ConflictError, InputError, RefusedError
 from agent.hot_folder_state import hot_folder_of
-from agent.model import CLOUD_DESTINATIONS, Command, Job, Printer, Progress, Ticket
+from agent.job import CLOUD_DESTINATIONS, Job, Ticket
+from agent.model import Command, Printer, Progress
 from agent.registry import Registry
 from agent.spool import Spool
 from agent.ticket import digest_parts, parse_ticket_keys

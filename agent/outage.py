@@ -19,7 +19,8 @@ from typing import Literal
 
 from agent.clock_watch import ClockWatch
 from agent.config_schema import SpoolConfig
-from agent.model import Clock, Job, JobState
+from agent.job import Job, JobState
+from agent.model import Clock
 from agent.spool_rows import incoming_reasons, other_reasons
 from agent.spool_table import JobTable
 from agent.store import Row, Store

@@ -15,8 +15,9 @@ from agent.credentials import CredentialStore
 from agent.destinations import CloudTarget
 from agent.devices import Devices
 from agent.http import HttpClient
+from agent.job import CloudDestination
 from agent.made_devices import MadeDevices
-from agent.model import CloudDestination, Command, utc_now
+from agent.model import Command, utc_now
 from agent.outbox import Outbox
 from agent.print_times import PrintTimes
 from agent.printos.siteflow_target import SiteFlowTarget

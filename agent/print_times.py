@@ -9,7 +9,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from agent.model import Job, JobState
+from agent.job import Job, JobState
 
 JOBS_REMEMBERED = 20
 UNCONFIRMED = "agent-completion-unconfirmed"

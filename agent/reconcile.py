@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Literal
 
-from agent.model import Job, JobReading, JobState
+from agent.job import Job, JobReading, JobState
 
 Stage = Literal["sending", "refused", "left", "withdrawn", "sent"]
 """How far a document has come, by the journal: its first byte may have left, the printer said afterwards that it takes

@@ -24,7 +24,8 @@ from agent.clock_watch import ClockWatch
 from agent.config_schema import SpoolConfig
 from agent.document_reference import Reference
 from agent.errors import StorageError
-from agent.model import Clock, Job, Ticket
+from agent.job import Job, Ticket
+from agent.model import Clock
 from agent.outage import Consequence, Outages
 from agent.outbox import Outbox
 from agent.pin import hash_pin

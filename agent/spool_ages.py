@@ -9,7 +9,7 @@ from functools import partial
 from agent.accounts import Accounts
 from agent.clock_watch import ClockWatch
 from agent.config_schema import SpoolConfig
-from agent.model import JobState
+from agent.job import JobState
 from agent.outage import Outages
 from agent.outbox import Note, Outbox
 from agent.spool_table import JobTable

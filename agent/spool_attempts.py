@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.errors import JobCanceledError, StorageError
+from agent.job import Job, JobReading, JobState
 from agent.loop import backoff
-from agent.model import Job, JobReading, JobState
 from agent.reconcile import Stage
 from agent.spool_rows import CLAIM, NEXT_ATTEMPT, OUTCOME_UNKNOWN, TAKE_TURN, columns_of_reading, is_in_doubt
 from agent.spool_table import JobTable, differs

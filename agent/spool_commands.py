@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from agent.errors import ConflictError, RefusedError
-from agent.model import Job, JobState
+from agent.job import Job, JobState
 from agent.pin import matches
 from agent.spool_rows import incoming_reasons, is_in_doubt, other_reasons
 from agent.spool_table import JobTable, check_user

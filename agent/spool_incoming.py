@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from agent.document_format import UNKNOWN_FORMAT
 from agent.document_reference import Reference, parse_url
 from agent.errors import SpoolFullError
+from agent.job import Job, JobState
 from agent.loop import backoff
-from agent.model import Job, JobState
 from agent.spool_documents import Documents, name_of_incoming, part_of
 from agent.spool_room import Room
 from agent.spool_rows import INCOMING_REASONS, other_reasons

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from agent.model import Job
+from agent.job import Job
 from agent.outbox import Note, Outbox
 
 

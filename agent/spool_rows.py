@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from agent.model import Document, Job, JobOptions, JobReading, JobState, Ticket
+from agent.job import Document, Job, JobOptions, JobReading, JobState, Ticket
 
 
 class Columns(Protocol):

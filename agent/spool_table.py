@@ -12,7 +12,8 @@ from typing import Any
 
 from agent.clock_watch import EARLIEST
 from agent.errors import NotFoundError, RefusedError
-from agent.model import Clock, Job, JobState
+from agent.job import Job, JobState
+from agent.model import Clock
 from agent.spool_documents import name_of_incoming, part_of
 from agent.spool_rows import INSERT, LIST, UPDATE, Columns, job_from_row
 from agent.store import Row, Store

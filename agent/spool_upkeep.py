@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Container
 
-from agent.model import JobState
+from agent.job import JobState
 from agent.spool_table import JobTable
 
 log = logging.getLogger(__name__)

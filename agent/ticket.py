@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from agent.document_format import UNKNOWN_FORMAT, tell_format
 from agent.document_reference import Reference, parse_reference
 from agent.errors import TicketError
-from agent.model import Destination, JobOptions, Ticket
+from agent.job import Destination, JobOptions, Ticket
 from agent.ticket_keys import CHECKS, DELIVERY_KEYS, ID, check, check_user
 
 PARTS_LIMIT = 500

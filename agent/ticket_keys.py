@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from agent.errors import TicketError
-from agent.model import CLOUD_DESTINATIONS, CloudDestination
+from agent.job import CLOUD_DESTINATIONS, CloudDestination
 
 NAME_LIMIT_BYTES = 255
 TEXT_READ_LIMIT = 10_000

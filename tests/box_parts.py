@@ -12,7 +12,7 @@ from agent.box_memory import BoxMemory
 from agent.config_clouds import BoxConfig
 from agent.dispatcher import Dispatcher
 from agent.http import HttpClient
-from agent.model import Job, JobState, Ticket
+from agent.job import Job, JobState, Ticket
 from agent.printos.box import Box
 from agent.printos.box_target import BoxTarget
 from agent.printos.presigned import PresignedPut

@@ -16,7 +16,8 @@ from agent.errors import (
     OutcomeUnknownError,
     PrinterUnreachableError,
 )
-from agent.model import Capabilities, Job, JobState, Printer
+from agent.job import Job, JobState
+from agent.model import Capabilities, Printer
 from tests.conftest import FakeClock
 from tests.ipp_parts import DEADLINE_SECONDS
 from tests.spool_parts import Parts, a_printer, nothing

@@ -14,7 +14,7 @@ from agent.download import resolve, trusted
 from agent.fetch import Fetcher
 from agent.fetch_policy import FetchPolicy
 from agent.fetch_transfer import Transfer
-from agent.model import Job, Ticket
+from agent.job import Job, Ticket
 from tests.conftest import FakeClock
 from tests.spool_parts import Parts, nothing
 

@@ -12,7 +12,8 @@ from agent.config_schema import HotFolderConfig
 from agent.hot_folder import HotFolder
 from agent.hot_folder_jobs import HotFolderJobs
 from agent.hot_folder_journal import HotFolderJournal
-from agent.model import Job, JobReading, JobState, Printer
+from agent.job import Job, JobReading, JobState
+from agent.model import Printer
 from tests.conftest import FakeClock
 from tests.spool_parts import Parts, a_printer, nothing, opened, told
 

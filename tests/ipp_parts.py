@@ -14,7 +14,7 @@ from agent.drivers.ipp import Ipp
 from agent.drivers.ipp_message import encode_message, read_message
 from agent.drivers.ipp_values import Attribute, Attributes, Group, GroupTag, Message, Operation, Tag, attribute
 from agent.http import HttpClient
-from agent.model import Document, Job, JobReading, JobState
+from agent.job import Document, Job, JobReading, JobState
 from agent.simulator.http_front import DropConnectionError, HttpFront, Request, Response
 
 PDF = b"%PDF-1.4\n" + bytes(range(256)) * 1200 + b"\n%%EOF\n"

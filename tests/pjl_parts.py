@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.model import Document, Job, JobOptions, JobState
+from agent.job import Document, Job, JobOptions, JobState
 from tests.spool_parts import TIME_ZERO
 
 TOKEN = "0123456789ab-1"

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from agent.config import parse_config
 from agent.drivers.identity_check import FRESH_SECONDS
-from agent.model import Identity, Job, Printer, Sighting, Ticket
+from agent.job import Job, Ticket
+from agent.model import Identity, Printer, Sighting
 from agent.parts import Parts
 from agent.simulator.personality import Kind
 from agent.simulator.printer import PrinterOptions, SimulatedPrinter

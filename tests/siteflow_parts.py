@@ -12,7 +12,7 @@ from typing import Any
 from agent.config_clouds import SiteflowConfig
 from agent.dispatcher import Dispatcher
 from agent.http import HttpClient
-from agent.model import Job, JobState, Ticket
+from agent.job import Job, JobState, Ticket
 from agent.printos.presigned import PresignedPut
 from agent.printos.signed_exchange import SignedExchange
 from agent.printos.signing import ApiKey, sign_siteflow

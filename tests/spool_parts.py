@@ -15,7 +15,8 @@ from agent.accounts import DEFAULT_ACCOUNT, NO_LIMITS, Accounts
 from agent.config_schema import AccountConfig, LimitsConfig, SpoolConfig, UserConfig
 from agent.document_reference import Reference
 from agent.errors import NotFoundError, PrinterBusyError, PrinterRejectedError
-from agent.model import Clock, Identity, Job, JobReading, JobState, Journal, Printer, Ticket
+from agent.job import Job, JobReading, JobState, Journal, Ticket
+from agent.model import Clock, Identity, Printer
 from agent.outbox import Note, Outbox
 from agent.spool import Accepted, Spool
 from agent.store import Store

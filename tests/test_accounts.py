@@ -14,7 +14,7 @@ from agent.accounts import PAGE_ROWS, Selection, parse_selection, read_account
 from agent.cli.state import SCHEMAS
 from agent.config_schema import AccountConfig
 from agent.errors import InputError, StorageError
-from agent.model import JobOptions, JobReading, JobState, Ticket
+from agent.job import JobOptions, JobReading, JobState, Ticket
 from agent.store import Store
 from tests.conftest import FakeClock
 from tests.spool_parts import PDF, Parts, after_kill, begin, in_doubt, opened

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agent.errors import CloudRefusedError
-from agent.model import JobState
+from agent.job import JobState
 from agent.printos.box_message import (
     Flow,
     Outcome,

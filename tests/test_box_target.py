@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agent.errors import TicketError
-from agent.model import JobOptions, JobState, Ticket
+from agent.job import JobOptions, JobState, Ticket
 from tests.box_parts import FILE, FOLDER, MENU, BoxBench, box_bench
 from tests.conftest import FakeClock
 

@@ -13,7 +13,7 @@ from agent.drivers.ipp import Ipp
 from agent.drivers.raw import Raw
 from agent.errors import JobCanceledError
 from agent.http import HttpClient
-from agent.model import JobState, Ticket
+from agent.job import JobState, Ticket
 from agent.simulator.printer import PrinterOptions, SimulatedPrinter
 from tests.conftest import FakeClock
 from tests.dispatch_parts import Bench, settled, sink

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agent.errors import RefusedError
-from agent.model import JobReading, JobState, Ticket
+from agent.job import JobReading, JobState, Ticket
 from tests.conftest import FakeClock
 from tests.spool_parts import Parts, begin, claimed, in_doubt, opened
 

@@ -13,7 +13,8 @@ from agent.answers import Answers
 from agent.commands import Commands, command_topics
 from agent.errors import AgentError, ConflictError, NotFoundError, PrinterUnreachableError, RefusedError, StorageError
 from agent.inbox import Inbox
-from agent.model import Document, Identity, Job, JobState, Printer
+from agent.job import Document, Job, JobState
+from agent.model import Identity, Printer
 from agent.mqtt_message import Inbound, topic_matches
 from agent.outbox import Note, Outbox
 from agent.store import Store

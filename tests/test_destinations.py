@@ -9,7 +9,8 @@ import pytest
 
 from agent.destinations import Destinations, Place
 from agent.errors import NotFoundError, TicketError
-from agent.model import Job, JobReading, Journal, Printer, Ticket
+from agent.job import Job, JobReading, Journal, Ticket
+from agent.model import Printer
 from tests.conftest import FakeClock
 from tests.spool_parts import PDF, a_printer, opened
 

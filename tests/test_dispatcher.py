@@ -14,7 +14,8 @@ from agent.errors import (
     PrinterRejectedError,
     StorageError,
 )
-from agent.model import Capabilities, Job, JobOptions, JobState, Ticket
+from agent.job import Job, JobOptions, JobState, Ticket
+from agent.model import Capabilities
 from tests.conftest import FakeClock
 from tests.dispatch_parts import OFF, Bench, sink
 from tests.spool_parts import PDF, PretendedPrinter, opened

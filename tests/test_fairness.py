@@ -16,7 +16,7 @@ from agent.drivers.ipp import Ipp
 from agent.errors import PrinterUnreachableError
 from agent.followed import MOST_IN_TROUBLE
 from agent.http import HttpClient
-from agent.model import JobReading, JobState, Ticket
+from agent.job import JobReading, JobState, Ticket
 from tests.conftest import FakeClock
 from tests.dispatch_parts import Bench
 from tests.ipp_parts import DEADLINE_SECONDS

@@ -18,7 +18,7 @@ import pytest
 from agent.document_reference import Reference
 from agent.download import trusted
 from agent.errors import StorageError
-from agent.model import Job, JobState, Ticket
+from agent.job import Job, JobState, Ticket
 from agent.spool_incoming import Incoming
 from tests.conftest import FakeClock
 from tests.fetch_parts import DOCUMENT, FetchBench

@@ -6,7 +6,8 @@ import pytest
 
 from agent.errors import PrinterRejectedError
 from agent.fitting import fit
-from agent.model import Capabilities, Document, Fidelity, Job, JobOptions, JobState
+from agent.job import Document, Fidelity, Job, JobOptions, JobState
+from agent.model import Capabilities
 from tests.spool_parts import TIME_ZERO
 
 ALL = frozenset({"copies", "sides", "media", "print-color-mode", "page-ranges", "print-quality", "finishings"})

@@ -9,7 +9,7 @@ from agent.errors import (
     PrinterRejectedError,
     SpoolFullError,
 )
-from agent.model import Job, JobState
+from agent.job import Job, JobState
 from tests.conftest import FakeClock
 from tests.dispatch_parts import LOST, OFF, Bench
 from tests.spool_parts import PretendedPrinter, opened

@@ -10,7 +10,7 @@ import pytest
 from agent.hot_folder import HotFolder
 from agent.hot_folder_journal import HotFolderJournal
 from agent.hot_folders import HotFolders
-from agent.model import JobState
+from agent.job import JobState
 from tests.conftest import FakeClock
 from tests.disks import make_read_only, small_disk
 from tests.hot_folder_parts import DOCUMENT, SETTLE_SECONDS, Hot, hot_folder

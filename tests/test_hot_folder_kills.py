@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.model import JobState
+from agent.job import JobState
 from tests.conftest import FakeClock
 from tests.hot_folder_parts import DOCUMENT, hot_folder
 from tests.hot_folder_victim import live

@@ -29,7 +29,8 @@ from agent.errors import (
     PrinterUnreachableError,
 )
 from agent.http import HttpClient
-from agent.model import Document, Job, JobOptions, JobState, PrinterState, Supply
+from agent.job import Document, Job, JobOptions, JobState
+from agent.model import PrinterState, Supply
 from agent.simulator.control_front import Faults
 from agent.simulator.engine import PrinterEngine
 from agent.simulator.hp_rest_front import HpRestFront

@@ -17,7 +17,8 @@ from agent.errors import NotFoundError
 from agent.fetch_policy import FetchPolicy
 from agent.inbox import Inbox
 from agent.intake import Intake, print_topics
-from agent.model import Identity, Job, Printer
+from agent.job import Job
+from agent.model import Identity, Printer
 from agent.mqtt_message import ConnectInfo, Inbound, topic_matches
 from agent.outbox import Note, Outbox
 from agent.spool import Spool

@@ -20,7 +20,8 @@ from agent.errors import (
     PrinterUnreachableError,
 )
 from agent.http import HttpClient
-from agent.model import JobState, PrinterState
+from agent.job import JobState
+from agent.model import PrinterState
 from agent.simulator.http_front import Request, Response
 from tests.ipp_parts import Notes, able, job_reply, make_job, play, reply, scripted
 

@@ -21,7 +21,8 @@ from agent.drivers.ipp_message import parse_message
 from agent.drivers.ipp_supplies import parse_supplies
 from agent.drivers.ipp_values import Attribute, Attributes, GroupTag, Range, Tag, attribute
 from agent.errors import PrinterRejectedError
-from agent.model import Identity, JobOptions, JobReading, JobState, PrinterState, Reading, Supply, Tray
+from agent.job import JobOptions, JobReading, JobState
+from agent.model import Identity, PrinterState, Reading, Supply, Tray
 from tests.ipp_parts import make_job
 
 

@@ -29,7 +29,8 @@ from agent.drivers.ipp_values import (
 )
 from agent.errors import NotFoundError, PrinterRejectedError
 from agent.http import HttpClient
-from agent.model import Document, Identity, JobOptions, JobState, Supply
+from agent.job import Document, JobOptions, JobState
+from agent.model import Identity, Supply
 from agent.simulator.engine import PrinterEngine
 from agent.simulator.http_front import HttpFront, Request, Response
 from agent.simulator.ipp_front import VERSIONS, IppFront

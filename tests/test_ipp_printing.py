@@ -18,7 +18,7 @@ from agent.errors import (
     StorageError,
 )
 from agent.http import Answer, HttpClient
-from agent.model import Document, JobOptions, JobState
+from agent.job import Document, JobOptions, JobState
 from agent.simulator.http_front import Request, Response
 from agent.upload import Upload
 from tests.ipp_parts import PDF, Notes, able, hang_up, job_reply, make_job, play, reply, scripted

@@ -13,7 +13,8 @@ from agent.drivers.probe import open_places
 from agent.endpoints import bracketed
 from agent.errors import NotFoundError, PrinterBusyError, PrinterRejectedError, PrinterUnreachableError
 from agent.http import HttpClient
-from agent.model import Document, JobOptions, JobState, PrinterState, Reading
+from agent.job import Document, JobOptions, JobState
+from agent.model import PrinterState, Reading
 from tests.ipp_parts import DEADLINE_SECONDS, PDF, Notes, follow, make_job
 from tests.printerbox import PORT, ippeveprinter
 

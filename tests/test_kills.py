@@ -12,7 +12,7 @@ import pytest
 from agent.drivers.hp_rest import HpRest
 from agent.drivers.ipp import Ipp
 from agent.http import HttpClient
-from agent.model import JobState, Ticket
+from agent.job import JobState, Ticket
 from agent.simulator.printer import PrinterOptions, SimulatedPrinter
 from tests.conftest import FakeClock
 from tests.dispatch_parts import LOST, Bench, settled
@@ -111,7 +111,8 @@ from agent.drivers.hp_rest import HpRest
 from agent.drivers.ipp import Ipp
 from agent.drivers.raw import Raw
 from agent.http import HttpClient
-from agent.model import Ticket, utc_now
+from agent.job import Ticket
+from agent.model import utc_now
 from agent.spool_attempts import Attempts, JobJournal
 from tests.dispatch_parts import Bench
 from tests.spool_parts import opened

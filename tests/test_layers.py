@@ -42,6 +42,7 @@ PURE = (
         "printos/signing.py",
         "schedule.py",
     ),
+    ("job.py",),
     (
         "clock_watch.py",
         "config_lines.py",

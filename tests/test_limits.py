@@ -14,8 +14,8 @@ import pytest
 
 from agent.config_schema import LimitsConfig, UserConfig
 from agent.errors import ConflictError, TicketError
+from agent.job import Job, JobOptions, JobReading, JobState, Ticket
 from agent.limits import Usage, day_of, end_of, exceeded, limits_of
-from agent.model import Job, JobOptions, JobReading, JobState, Ticket
 from agent.spool_deliveries import Delivery
 from tests.conftest import FakeClock
 from tests.spool_parts import PDF, Parts, after_kill, begin, opened

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.model import JobState
+from agent.job import JobState
 from agent.simulator.personality import Kind
 from tests.site_parts import Site, site
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agent.accounts import Selection
-from agent.model import JobReading, JobState, Ticket
+from agent.job import JobReading, JobState, Ticket
 from agent.outage import Consequence
 from tests.conftest import FakeClock
 from tests.fetch_parts import FetchBench

@@ -11,7 +11,7 @@ from agent.drivers.pjl_channels import MOST_CHANNELS, BackChannels
 from agent.drivers.pjl_message import GOODBYE
 from agent.drivers.pjl_status import Listener
 from agent.errors import NotFoundError
-from agent.model import JobReading, JobState
+from agent.job import JobReading, JobState
 from tests.pjl_parts import CANCELED, END, JAM, READY, START, TOKEN
 from tests.scripted_server import reset
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agent.drivers.pjl_message import LONGEST_REPLY, UEL, Reply, ReplyReader, encode_head, encode_tail, job_name
 from agent.drivers.pjl_options import settings
-from agent.model import Document, Job, JobOptions, JobState
+from agent.job import Document, Job, JobOptions, JobState
 from tests.spool_parts import TIME_ZERO
 
 END = b'@PJL USTATUS JOB\r\nEND\r\nNAME="Order 17 abc-1"\r\nPAGES=3\r\n\f'

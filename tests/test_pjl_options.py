@@ -8,7 +8,8 @@ import pytest
 
 from agent.command_set import parse_command_set
 from agent.drivers.pjl_options import OPTIONS, carried, settings, wrapped_formats
-from agent.model import Capabilities, JobOptions
+from agent.job import JobOptions
+from agent.model import Capabilities
 
 ALL = JobOptions(
     copies=3,

@@ -11,7 +11,8 @@ import pytest
 
 from agent.drivers.pjl_channels import BackChannels, Patience
 from agent.drivers.raw import Raw
-from agent.model import Capabilities, JobOptions, JobState, Ticket
+from agent.job import JobOptions, JobState, Ticket
+from agent.model import Capabilities
 from agent.simulator.engine import PrinterEngine, SimulatedJob
 from agent.simulator.pdf import write_pdf
 from agent.simulator.personality import LASER

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent.drivers.pjl_message import UEL
-from agent.model import JobState
+from agent.job import JobState
 from agent.simulator.engine import PrinterEngine, SimulatedJob
 from agent.simulator.pdf import write_pdf
 from agent.simulator.personality import LASER

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.drivers.pjl_status import Listener
-from agent.model import JobReading, JobState
+from agent.job import JobReading, JobState
 
 TOKEN = "0123456789ab-1"
 START = f'@PJL USTATUS JOB\r\nSTART\r\nNAME="Order 17 {TOKEN}"\r\n\f'

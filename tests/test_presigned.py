@@ -11,7 +11,7 @@ import pytest
 
 from agent.errors import JobCanceledError, PrinterRejectedError, PrinterUnreachableError
 from agent.http import HttpClient
-from agent.model import Document
+from agent.job import Document
 from agent.printos.presigned import PresignedPut
 from tests.scripted_server import OK, Script, answering, read_head, reset, scripted, swallow
 

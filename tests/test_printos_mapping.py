@@ -13,7 +13,8 @@ import pytest
 
 from agent.config_clouds import PrintosConfig
 from agent.device_report import DeviceReport
-from agent.model import Document, Job, JobOptions, JobState, PrinterState, PrinterStatus, Supply, Tray
+from agent.job import Document, Job, JobOptions, JobState
+from agent.model import PrinterState, PrinterStatus, Supply, Tray
 from agent.printos.mapping import EXTENDED, PrintTime, device_status, metrics, platform_status, state_word
 from tests.printos_parts import a_press
 from tests.recorded_truth import IPP, SNMP

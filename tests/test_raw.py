@@ -13,7 +13,7 @@ import pytest
 
 from agent.drivers.raw import Raw
 from agent.errors import NotFoundError, OutcomeUnknownError, PrinterUnreachableError
-from agent.model import Document, Job, JobState
+from agent.job import Document, Job, JobState
 from tests.scripted_server import read_all, reset, scripted, swallow
 
 MOMENT = datetime(2026, 1, 2, tzinfo=UTC)

@@ -15,7 +15,7 @@ from agent.drivers.pjl_message import UEL, encode_head, encode_tail
 from agent.drivers.pjl_options import OPTIONS, settings
 from agent.drivers.raw import Raw
 from agent.errors import NotFoundError, OutcomeUnknownError, PrinterUnreachableError, StorageError
-from agent.model import JobOptions, JobReading, JobState
+from agent.job import JobOptions, JobReading, JobState
 from tests.pjl_parts import CANCELED, END, START, TOKEN, a_job, written
 from tests.scripted_server import read_all, reset, scripted
 from tests.test_raw import Notes, socket_uri

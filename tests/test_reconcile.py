@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent.model import Document, Job, JobReading, JobState
+from agent.job import Document, Job, JobReading, JobState
 from agent.reconcile import Verdict, is_anothers, judge
 
 

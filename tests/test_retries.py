@@ -12,7 +12,7 @@ from agent.drivers.hp_rest import HpRest
 from agent.drivers.ipp_values import Message, Operation, Status
 from agent.errors import PrinterBusyError
 from agent.http import HttpClient
-from agent.model import JobState, Ticket
+from agent.job import JobState, Ticket
 from agent.simulator.http_front import Request, Response
 from agent.simulator.printer import PrinterOptions, SimulatedPrinter
 from tests.conftest import FakeClock

@@ -25,7 +25,8 @@ from agent.drivers.choose import build_http_source
 from agent.drivers.embedded_web import Gaps
 from agent.errors import ConflictError, NotFoundError
 from agent.http import HttpClient
-from agent.model import JobState, PrinterState
+from agent.job import JobState
+from agent.model import PrinterState
 from agent.simulator.engine import PrinterEngine, SimulatedJob
 from agent.simulator.pdf import PageCounter, write_pdf
 from agent.simulator.personality import LASER, PERSONALITIES, Kind

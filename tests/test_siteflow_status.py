@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent.model import JobState
+from agent.job import JobState
 from agent.printos.siteflow_pauses import pause_seconds
 from agent.printos.siteflow_status import (
     MILESTONES,

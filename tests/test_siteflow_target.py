@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from agent.errors import TicketError
-from agent.model import Document, JobOptions, JobState, Ticket
+from agent.job import Document, JobOptions, JobState, Ticket
 from agent.printos.presigned import PresignedPut
 from agent.simulator.printos_http import Call
 from tests.conftest import FakeClock

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.errors import ConflictError, NotFoundError, SpoolFullError, TicketError
-from agent.model import JobOptions, JobReading, JobState, Ticket
+from agent.job import JobOptions, JobReading, JobState, Ticket
 from agent.spool_deliveries import Delivery
 from agent.spool_table import read_job, read_jobs
 from agent.store import Store

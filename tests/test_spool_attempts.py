@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.errors import SpoolFullError
-from agent.model import JobReading, JobState, Ticket
+from agent.job import JobReading, JobState, Ticket
 from tests.conftest import FakeClock
 from tests.spool_parts import Parts, begin, claimed, in_doubt, nothing, opened, told
 

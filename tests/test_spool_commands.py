@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent.errors import ConflictError, NotFoundError, RefusedError
-from agent.model import JobReading, JobState, Ticket
+from agent.job import JobReading, JobState, Ticket
 from tests.conftest import FakeClock
 from tests.spool_parts import PDF, Parts, after_kill, begin, claimed, in_doubt, opened
 

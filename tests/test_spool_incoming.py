@@ -10,7 +10,7 @@ import pytest
 
 from agent.document_reference import Reference
 from agent.errors import ConflictError, RefusedError, SpoolFullError, TicketError
-from agent.model import Job, JobState, Ticket
+from agent.job import Job, JobState, Ticket
 from agent.spool_incoming import Incoming
 from tests.conftest import FakeClock
 from tests.spool_parts import PDF, Parts, after_kill, claimed, opened, told

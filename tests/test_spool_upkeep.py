@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.config_option import DAY
-from agent.model import JobReading, JobState, Ticket
+from agent.job import JobReading, JobState, Ticket
 from tests.conftest import FakeClock
 from tests.dispatch_parts import Bench
 from tests.spool_parts import PDF, Parts, PretendedPrinter, after_kill, begin, claimed, in_doubt, nothing, opened, told
@@ -153,7 +153,7 @@ ACCEPT_FOR_EVER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from agent.model import Ticket
+from agent.job import Ticket
 from tests.spool_parts import opened
 
 with opened(Path(sys.argv[1]), lambda: datetime.now(UTC)) as parts:

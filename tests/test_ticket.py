@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agent.document_format import tell_format
 from agent.document_reference import Reference
 from agent.errors import TicketError
-from agent.model import JobOptions
+from agent.job import JobOptions
 from agent.ticket import ParsedTicket, digest_parts, parse_ticket, parse_ticket_keys
 
 PDF = b"%PDF-1.7 pretended"

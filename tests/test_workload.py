@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from agent.device_report import DeviceReport
-from agent.model import Job, JobOptions, JobReading, JobState, Printer, PrinterState, PrinterStatus, Ticket
+from agent.job import Job, JobOptions, JobReading, JobState, Ticket
+from agent.model import Printer, PrinterState, PrinterStatus
 from agent.print_times import Done, PrintTimes, seconds_left
 from agent.workload import Workload
 from tests.printos_parts import Ticker

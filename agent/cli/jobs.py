@@ -16,7 +16,7 @@ from agent.cli.prompt import ask_secret
 from agent.config import load_config
 from agent.config_schema import Config
 from agent.errors import InputError
-from agent.model import CLOUD_DESTINATIONS
+from agent.job import CLOUD_DESTINATIONS
 from agent.secret_files import read_order_file, read_secret
 
 FINAL_STATES = ("completed", "canceled", "aborted")

@@ -26,7 +26,8 @@ from agent.endpoints import driver_of, host_of, print_uris, status_uris
 from agent.errors import NotFoundError, PrinterError
 from agent.http import HttpClient
 from agent.identity import contradict
-from agent.model import Identity, Job, JobReading, Journal, Printer, Reading
+from agent.job import Job, JobReading, Journal
+from agent.model import Identity, Printer, Reading
 
 DRIVERS_LIMIT = 4096
 AGAIN_SECONDS = 60.0

@@ -31,7 +31,8 @@ from agent.errors import (
     TransportError,
 )
 from agent.http import Answer, HttpClient
-from agent.model import ATTEMPT_TOKEN, Job, JobOptions, JobReading, JobState, Journal, Reading
+from agent.job import ATTEMPT_TOKEN, Job, JobOptions, JobReading, JobState, Journal
+from agent.model import Reading
 from agent.upload import Upload
 
 log = logging.getLogger(__name__)

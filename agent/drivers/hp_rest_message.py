@@ -16,7 +16,8 @@ from xml.etree.ElementTree import Element
 
 from agent.drivers.xml_document import local_name, parse_xml
 from agent.errors import PrinterProtocolError
-from agent.model import Capabilities, Identity, JobReading, JobState, PrinterState, PrinterStatus, Reading, Supply
+from agent.job import JobReading, JobState
+from agent.model import Capabilities, Identity, PrinterState, PrinterStatus, Reading, Supply
 
 Tree = Mapping[str, Any]
 

@@ -50,7 +50,8 @@ from agent.errors import (
     TransportError,
 )
 from agent.http import HttpClient
-from agent.model import Identity, Job, JobReading, JobState, Journal, Reading
+from agent.job import Job, JobReading, JobState, Journal
+from agent.model import Identity, Reading
 from agent.upload import Upload
 
 log = logging.getLogger(__name__)

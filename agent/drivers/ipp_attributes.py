@@ -18,17 +18,8 @@ from agent.drivers.ipp_trays import parse_trays
 from agent.drivers.ipp_values import Attribute, Attributes, Range, Tag, Value, attribute, plain_text
 from agent.drivers.printer_makes import make_by_name
 from agent.errors import NotFoundError, PrinterRejectedError
-from agent.model import (
-    Capabilities,
-    Identity,
-    Job,
-    JobOptions,
-    JobReading,
-    JobState,
-    PrinterState,
-    PrinterStatus,
-    Reading,
-)
+from agent.job import Job, JobOptions, JobReading, JobState
+from agent.model import Capabilities, Identity, PrinterState, PrinterStatus, Reading
 
 PRINTER_ATTRIBUTES = (
     "copies-supported",

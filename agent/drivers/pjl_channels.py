@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from agent.drivers.pjl_message import GOODBYE
 from agent.drivers.pjl_status import Listener
 from agent.errors import NotFoundError
-from agent.model import JobReading, JobState
+from agent.job import JobReading, JobState
 
 log = logging.getLogger(__name__)
 

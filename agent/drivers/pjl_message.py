@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from agent.model import Job
+from agent.job import Job
 
 UEL = b"\x1b%-12345X"
 """Universal Exit Language: ends whatever language is spoken and begins PJL."""

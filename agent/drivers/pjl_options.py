@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 from agent.document_format import media_type
 from agent.drivers.pjl_message import LANGUAGES
-from agent.model import Capabilities, JobOptions
+from agent.job import JobOptions
+from agent.model import Capabilities
 
 OPTIONS = frozenset({"copies", "sides", "media", "print-color-mode", "print-quality"})
 """PJL's JOB can start and end at a page, but knows no list of ranges; its finishings are every maker's own."""

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 
 from agent.drivers.pjl_message import Reply, ReplyReader
-from agent.model import JobReading, JobState
+from agent.job import JobReading, JobState
 
 LONGEST_DISPLAY = 60
 LONGEST_COUNT = 9

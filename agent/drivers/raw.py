@@ -24,7 +24,7 @@ from agent.drivers.pjl_message import LANGUAGES, UEL, encode_head, encode_tail, 
 from agent.drivers.pjl_options import OPTIONS, carried, settings
 from agent.drivers.pjl_status import Listener
 from agent.errors import NotFoundError, OutcomeUnknownError, PrinterUnreachableError, StorageError
-from agent.model import Document, Job, JobReading, Journal
+from agent.job import Document, Job, JobReading, Journal
 from agent.upload import BLOCK_BYTES, untaken_bytes
 
 DEFAULT_PORT = 9100

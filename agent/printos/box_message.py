@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.errors import CloudRefusedError
-from agent.model import JobReading, JobState
+from agent.job import JobReading, JobState
 from agent.printos.exchange import printable
 
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")

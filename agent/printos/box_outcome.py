@@ -14,7 +14,7 @@ from agent.errors import (
     PrinterRejectedError,
     PrinterUnreachableError,
 )
-from agent.model import JobReading, JobState
+from agent.job import JobReading, JobState
 from agent.printos.box_message import BoxFolder, reading_of
 
 Told = TypeVar("Told")

@@ -30,8 +30,9 @@ from agent.errors import (
     TicketError,
 )
 from agent.http import Answer
+from agent.job import Job, JobReading, JobState, Journal, Ticket
 from agent.loop import backoff
-from agent.model import Command, Job, JobReading, JobState, Journal, Ticket
+from agent.model import Command
 from agent.printos.box import Box, NewFile
 from agent.printos.box_message import BoxFile, BoxFolder, Outcome, reading_of, shown_state
 from agent.printos.box_outcome import (

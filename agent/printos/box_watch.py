@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.errors import PrinterBusyError
-from agent.model import JobReading
+from agent.job import JobReading
 
 MOST_FILES = 10_000
 FIRST_LOOK_SECONDS = 0.5

@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from agent.device_report import DeviceReport
-from agent.model import Job, Printer, PrinterState, timestamp
+from agent.job import Job
+from agent.model import Printer, PrinterState, timestamp
 
 # RFC 8011 5.4.12 and PWG 5100.9: what stops printing, where the keyword comes without a severity.
 STOPPING_REASONS = frozenset(

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from agent.download import resolve
 from agent.errors import AnswerLostError, ConnectFailedError, PrinterRejectedError, PrinterUnreachableError
 from agent.http import Answer, HttpClient
-from agent.model import Document
+from agent.job import Document
 from agent.printos.exchange import OUT_OF_ORDER, SERVER_ERROR, in_words, printable
 from agent.upload import Upload
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from agent.model import JobReading, JobState
+from agent.job import JobReading, JobState
 from agent.printos.exchange import printable
 
 Milestone = Literal["accepted", "printready", "printed", "shipped"]

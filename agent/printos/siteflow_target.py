@@ -27,7 +27,7 @@ from agent.errors import (
     PrinterUnreachableError,
     TicketError,
 )
-from agent.model import Job, JobReading, JobState, Journal, Ticket
+from agent.job import Job, JobReading, JobState, Journal, Ticket
 from agent.printos.presigned import PresignedPut
 from agent.printos.siteflow import NotNowError, SiteFlow, ThrottledError
 from agent.printos.siteflow_order import (

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from agent.errors import PrinterBusyError
-from agent.model import JobReading, JobState
+from agent.job import JobReading, JobState
 from agent.printos.siteflow_pauses import pause_seconds
 from agent.printos.siteflow_status import OrderRecord
 

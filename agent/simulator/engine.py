@@ -19,7 +19,8 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 from agent.errors import ConflictError, NotFoundError
-from agent.model import Capabilities, Identity, JobState, PrinterState, PrinterStatus, Supply
+from agent.job import JobState
+from agent.model import Capabilities, Identity, PrinterState, PrinterStatus, Supply
 from agent.simulator.pdf import PageCounter
 
 PAGES_A_CARTRIDGE = 1000

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from agent.drivers.ipp_message import encode_message, read_message
 from agent.drivers.ipp_values import Attribute, Attributes, Group, GroupTag, Message, Operation, Status, Tag, attribute
 from agent.errors import AgentError, ConflictError, NotFoundError, PrinterProtocolError
-from agent.model import JobState
+from agent.job import JobState
 from agent.simulator.engine import PrinterEngine, SimulatedJob
 from agent.simulator.ipp_description import OPTION_TAGS, Origin, describe_job, describe_printer, sort_options, up_time
 

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from agent.drivers.pjl_message import LANGUAGES, UEL
-from agent.model import JobState, PrinterState, PrinterStatus
+from agent.job import JobState
+from agent.model import PrinterState, PrinterStatus
 from agent.simulator.engine import PrinterEngine, SimulatedJob
 
 BLOCK_BYTES = 262_144

@@ -12,7 +12,8 @@ from typing import Any
 
 from agent.drivers.ipp_message import encode_message, read_message
 from agent.drivers.ipp_values import Attributes, Group, GroupTag, Message, Operation, Status, Tag, attribute
-from agent.model import JobState, PrinterState
+from agent.job import JobState
+from agent.model import PrinterState
 
 BLOCK_BYTES = 262_144
 LEAST_BYTES = 1_000_000

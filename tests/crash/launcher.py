@@ -27,7 +27,7 @@ from paho.mqtt.client import Client
 
 from agent.__main__ import main
 from agent.config import load_config
-from agent.model import JobState
+from agent.job import JobState
 from tests.crash.documents import MARK as DOCUMENT_MARK
 
 MARK = "=\n"

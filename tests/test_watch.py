@@ -9,7 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,7 +102,7 @@ def printer() -> Iterator[SimulatedPrinter]:
 def test_a_watch_at_a_terminal_is_a_table_kept_up_to_date(watch: list[str], printer: SimulatedPrinter) -> None:
     """A printer comes and goes in it, drawn over what was there; Ctrl-C ends it, and that is no failure."""
     terminal, inside = pty.openpty()
-    with subprocess.Popen(watch, stdin=inside, stdout=inside, stderr=subprocess.DEVNULL) as process:
+    with running(watch, stdin=inside, stdout=inside, stderr=subprocess.DEVNULL) as process:
         os.close(inside)
         read_until(terminal, "0 there")
         printer.start()
@@ -114,7 +116,7 @@ def test_a_watch_at_a_terminal_is_a_table_kept_up_to_date(watch: list[str], prin
 
 def test_a_watch_for_machines_is_an_object_for_each_change(watch: list[str], printer: SimulatedPrinter) -> None:
     """One a line, at once."""
-    with subprocess.Popen([*watch, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with running([*watch, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert "looking" in process.stderr.readline()
@@ -125,6 +127,16 @@ def test_a_watch_for_machines_is_an_object_for_each_change(watch: list[str], pri
         process.terminate()
     assert [(it["change"], it["host"]) for it in (found, gone)] == [("found", "127.0.93.1"), ("gone", "127.0.93.1")]
     assert found["uuid"] == printer.engine.identity.uuid
+
+
+@contextmanager
+def running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
+    """Run a command, which a test that fails leaves nothing of."""
+    with subprocess.Popen(command, **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def read_until(terminal: int, text: str, seconds: float = 30.0) -> str:

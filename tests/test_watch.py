@@ -85,10 +85,11 @@ def test_a_live_table_is_drawn_over_the_last_one(capsys: pytest.CaptureFixture[s
 
 @pytest.fixture
 def watch(tmp_path: Path) -> list[str]:
-    """Give the command that watches loopback by mDNS."""
+    """Give the command that watches loopback by mDNS, and can be interrupted where the tests themselves can't be."""
     discovery = {"mdns": True, "snmp": False, "subnets": ["127.0.93.0/28"]}
     agent = RunningAgent(tmp_path, discovery=discovery)
-    return [sys.executable, "-m", "agent", "--config", str(agent.config), "discover", "--watch"]
+    command = [sys.executable, "-m", "agent", "--config", str(agent.config), "discover", "--watch"]
+    return ["env", "--default-signal=INT", *command]
 
 
 @pytest.fixture

@@ -6,25 +6,27 @@ One HTTP client, `cloud_http`, is for all of them.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from agent.box_memory import BoxMemory
 from agent.config_clouds import BeatConfig, BoxConfig, PrintosConfig, SiteflowConfig
 from agent.errors import ConfigError
 from agent.http import HttpClient
 from agent.model import utc_now
-from agent.printos.box import Box
-from agent.printos.box_target import BoxTarget
 from agent.printos.openapi import OpenApi
 from agent.printos.platform import Platform
-from agent.printos.presigned import PresignedPut
 from agent.printos.print_beat import PrintBeat
 from agent.printos.session import SessionRules
 from agent.printos.signed_exchange import SignedExchange
 from agent.printos.signing import ApiKey, Sign, sign_printos, sign_siteflow
-from agent.printos.siteflow import SiteFlow, with_account
-from agent.printos.siteflow_target import SiteFlowTarget
 from agent.secret_files import read_order_file, read_secret
+
+if TYPE_CHECKING:  # Box and Site Flow are loaded for who has a key: on a small box each costs memory and time to start
+    from agent.box_memory import BoxMemory
+    from agent.printos.box import Box
+    from agent.printos.box_target import BoxTarget
+    from agent.printos.siteflow import SiteFlow
+    from agent.printos.siteflow_target import SiteFlowTarget
 
 
 def cloud_http(config: PrintosConfig) -> HttpClient:
@@ -87,6 +89,8 @@ def build_box(config: BoxConfig, http: HttpClient) -> Box:
     Raises:
         ConfigError: there is no key, or its secret can't be read.
     """
+    from agent.printos.box import Box  # noqa: PLC0415 - only for who has a key
+
     if not config.key:
         raise ConfigError("Box is off: there is no key in [box]")
     exchange = _signed("Box", http, config.base_url, config.key, config.secret_file)
@@ -95,6 +99,9 @@ def build_box(config: BoxConfig, http: HttpClient) -> Box:
 
 def build_box_target(config: BoxConfig, http: HttpClient, memory: BoxMemory) -> BoxTarget:
     """Build what takes jobs to Box; raises as `build_box` does."""
+    from agent.printos.box_target import BoxTarget  # noqa: PLC0415 - only for who has a key
+    from agent.printos.presigned import PresignedPut  # noqa: PLC0415 - only for who has a key
+
     put = PresignedPut(http=http, service_url=config.base_url, hosts=config.upload_hosts)
     return BoxTarget(box=build_box(config, http), put=put, memory=memory, config=config)
 
@@ -105,6 +112,8 @@ def build_siteflow(config: SiteflowConfig, http: HttpClient) -> SiteFlow:
     Raises:
         ConfigError: the secret can't be read.
     """
+    from agent.printos.siteflow import SiteFlow, with_account  # noqa: PLC0415 - only for who has a key
+
     sign = sign_printos if config.signing == "printos" else with_account(sign_siteflow, config.account)
     exchange, orders = (
         _signed("Site Flow", http, url, config.key, config.secret_file, sign=sign)
@@ -119,6 +128,9 @@ def build_siteflow_target(config: SiteflowConfig, http: HttpClient) -> SiteFlowT
     Raises:
         ConfigError: the secret can't be read, or the order_file is no JSON object.
     """
+    from agent.printos.presigned import PresignedPut  # noqa: PLC0415 - only for who has a key
+    from agent.printos.siteflow_target import SiteFlowTarget  # noqa: PLC0415 - only for who has a key
+
     return SiteFlowTarget(
         client=build_siteflow(config, http),
         put=PresignedPut(http=http, service_url=config.base_url, hosts=config.upload_hosts),

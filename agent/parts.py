@@ -12,6 +12,7 @@ the Outbox. The command line comes in by the ControlServer.
 from __future__ import annotations
 
 import secrets
+from typing import TYPE_CHECKING
 
 from agent.accounts import Accounts
 from agent.box_memory import read_files, read_folders
@@ -35,11 +36,11 @@ from agent.parts_printos import PrintosParts
 from agent.registry import Registry
 from agent.restatement import Restatement
 from agent.secret_files import read_secret
-from agent.siteflow_postbacks import PATH as POSTBACK_PATH
-from agent.siteflow_postbacks import Postbacks
 from agent.spool import Spool
 from agent.store import Store
-from agent.web import Page, WebServer
+
+if TYPE_CHECKING:
+    from agent.web import WebServer
 
 
 class Parts:
@@ -171,10 +172,16 @@ class Parts:
         )
 
     def _build_web(self, config: Config) -> None:
+        self.web: WebServer | None = None
+        if not config.web.listen:
+            return
+        from agent.siteflow_postbacks import PATH, Postbacks  # noqa: PLC0415 - only for who listens
+        from agent.web import Page, WebServer  # noqa: PLC0415 - the same
+
         pages: dict[str, Page] = {}
         siteflow = self.printos.siteflow
         if siteflow is not None and config.siteflow.postback_token_file is not None:
-            pages[POSTBACK_PATH] = Postbacks(
+            pages[PATH] = Postbacks(
                 token=read_secret(config.siteflow.postback_token_file),
                 id_keys=config.siteflow.postback_id_keys,
                 status_keys=config.siteflow.postback_status_keys,
@@ -182,7 +189,7 @@ class Parts:
                 wake=lambda: self.dispatcher.printer_is_back("siteflow"),
                 tell=self.outbox.put_event,
             ).page
-        self.web = WebServer(listen=config.web.listen, pages=pages) if config.web.listen else None
+        self.web = WebServer(listen=config.web.listen, pages=pages)
 
     def _left_alone(self) -> set[str]:
         """Name the printers that get no jobs: people paused them, or another one answers at their address."""

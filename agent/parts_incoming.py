@@ -6,7 +6,9 @@ web -> Fetcher -> Spool    hot folders -> HotFolders -> Spool
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from functools import cache, partial
+from typing import TYPE_CHECKING
 
 from agent.clock_watch import ClockWatch
 from agent.config_schema import Config, PrinterConfig
@@ -14,8 +16,6 @@ from agent.download import resolve, trusted
 from agent.fetch import Fetcher
 from agent.fetch_policy import FetchPolicy
 from agent.fetch_transfer import Transfer
-from agent.hot_folder import HotFolder
-from agent.hot_folder_jobs import HotFolderJobs
 from agent.hot_folder_journal import HotFolderJournal
 from agent.hot_folder_state import configured_folders
 from agent.hot_folders import HotFolders
@@ -26,6 +26,9 @@ from agent.outbox import Outbox
 from agent.registry import Registry
 from agent.spool import Spool
 from agent.store import Store
+
+if TYPE_CHECKING:
+    from agent.hot_folder import HotFolder
 
 
 class IncomingParts:
@@ -49,9 +52,22 @@ class IncomingParts:
 
     def _build_hot_folders(self, config: Config, store: Store, outbox: Outbox, spool: Spool) -> None:
         journal = HotFolderJournal(store, now=utc_now)
+        folders = list(self._folders(config, store, outbox, spool, journal))
+        self.hot_folders = HotFolders(folders, journal=journal)
+        spool.on_end = journal.note_end
+
+    def _folders(
+        self, config: Config, store: Store, outbox: Outbox, spool: Spool, journal: HotFolderJournal
+    ) -> Iterator[HotFolder]:
+        configured = list(configured_folders(config.printers))
+        if not configured:
+            return
+        from agent.hot_folder import HotFolder  # noqa: PLC0415 - only for who has hot folders
+        from agent.hot_folder_jobs import HotFolderJobs  # noqa: PLC0415 - the same
+
         watch = ClockWatch(now=utc_now, monotonic=time.monotonic)
-        folders = [
-            HotFolder(
+        for printer, folder, name in configured:
+            yield HotFolder(
                 path=folder,
                 name=name,
                 settings=config.hot_folder,
@@ -68,10 +84,6 @@ class IncomingParts:
                 journal=journal,
                 tell=outbox.put_event,
             )
-            for printer, folder, name in configured_folders(config.printers)
-        ]
-        self.hot_folders = HotFolders(folders, journal=journal)
-        spool.on_end = journal.note_end
 
     def _printer_of(self, config: PrinterConfig) -> Printer | None:
         """Find the printer of a `[[printer]]`; of two, the one that another has not taken the place of."""

@@ -5,6 +5,8 @@ Registry -> Devices, Cloud -> PrintOS    Spool -> Box, Site Flow    Print Beat -
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from agent.activation import product_of
 from agent.beat import Beat, approved_serials
 from agent.box_memory import BoxMemory
@@ -20,12 +22,14 @@ from agent.made_devices import MadeDevices
 from agent.model import Command, utc_now
 from agent.outbox import Outbox
 from agent.print_times import PrintTimes
-from agent.printos.siteflow_target import SiteFlowTarget
 from agent.registry import Registry
 from agent.seal_key import seal_keys
 from agent.spool import Spool
 from agent.store import Store
 from agent.workload import Workload
+
+if TYPE_CHECKING:
+    from agent.printos.siteflow_target import SiteFlowTarget
 
 
 class PrintosParts:

@@ -87,9 +87,10 @@ def crash_and_go_on(site: Site) -> None:
     site.agent.kill()
     (site.folder / "given" / "MQTT-password").write_text(site.secrets["wrong MQTT password"])
     site.printos.refuses = True
+    told_before = len(site.agent.log())
     site.agent.start()
     site.agent.until("a refusal by the broker", lambda: "not authorized" in site.agent.log().lower())
-    site.agent.until("a refused login", lambda: "PrintOS" in site.agent.log().rpartition("is ready")[2])
+    site.agent.until("a refused login", lambda: "PrintOS" in site.agent.log()[told_before:])
     site.look()
     bundle = site.folder / "agent" / "bundle.tar.gz"
     site.run_all(*READING, f"doctor --bundle {bundle}", "jobs cancel delayed")

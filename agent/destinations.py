@@ -12,8 +12,12 @@ from agent.job import CloudDestination, Ticket
 from agent.model import Printer
 
 
-class CloudTarget(PrintTarget, Protocol):
-    """Takes the documents of a cloud destination; it is sent to and asked like a printer."""
+class TicketCheck(Protocol):
+    """Where a ticket for a cloud destination is looked at before it is a job."""
+
+    @property
+    def name(self) -> str:
+        """What people call the destination."""
 
     def check(self, ticket: Ticket) -> None:
         """Refuse, before it is a job, what it can tell that the cloud won't take; it asks nobody.
@@ -21,6 +25,10 @@ class CloudTarget(PrintTarget, Protocol):
         Raises:
             TicketError: the ticket can never be delivered.
         """
+
+
+class CloudTarget(TicketCheck, PrintTarget, Protocol):
+    """Takes the documents of a cloud destination; it is sent to and asked like a printer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,7 @@ class Destinations:
     """
 
     def __init__(
-        self, *, find_printer: Callable[[str], Printer], clouds: Mapping[CloudDestination, CloudTarget]
+        self, *, find_printer: Callable[[str], Printer], clouds: Mapping[CloudDestination, TicketCheck]
     ) -> None:
         self._find_printer = find_printer
         self._clouds = clouds

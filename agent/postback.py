@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -64,10 +65,8 @@ def _fields(body: bytes, media_type: str, names: Sequence[str]) -> Fields:
     text = body.decode("utf-8-sig", errors="replace")
     if media_type == FORM and (form := _form_fields(text, names)):
         return form
-    try:
+    with suppress(ValueError, RecursionError):
         return list(_json_fields(json.loads(text)))
-    except (ValueError, RecursionError):
-        pass
     try:
         return list(_xml_fields(body))
     except PrinterProtocolError:

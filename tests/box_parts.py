@@ -10,7 +10,6 @@ from typing import Any
 
 from agent.box_memory import BoxMemory
 from agent.config_clouds import BoxConfig
-from agent.dispatcher import Dispatcher
 from agent.http import HttpClient
 from agent.job import Job, JobState, Ticket
 from agent.printos.box import Box
@@ -22,8 +21,8 @@ from agent.simulator.pdf import write_pdf
 from agent.simulator.printos import PrintOSOptions, PrintOSSimulator
 from agent.simulator.printos_faults import Fault
 from tests.conftest import FakeClock
-from tests.dispatch_parts import step_for
-from tests.spool_parts import Parts, nothing, opened
+from tests.dispatch_parts import cloud_dispatcher, step_for
+from tests.spool_parts import Parts, opened
 
 KEY, SECRET = "demo-key", "demo-secret"
 MENU = write_pdf("Menu", pages=2)
@@ -55,16 +54,7 @@ class BoxBench:
 
     def restart(self) -> None:
         """Begin anew with what is on the disk, as an agent does after a crash."""
-        self.dispatcher = Dispatcher(
-            attempts=self.parts.spool.attempts,
-            find_printer=nothing,  # type: ignore[arg-type]  # no job here is a printer's
-            target_for=nothing,  # type: ignore[arg-type]  # likewise
-            paused=lambda: (),
-            beat=nothing,
-            clouds={"box": self.target},
-            monotonic=self._monotonic,
-        )
-        self.dispatcher.open()
+        self.dispatcher = cloud_dispatcher(self.parts, {"box": self.target}, self._monotonic)
 
     def accept(self, job_id: str = "menu", document: bytes = MENU, **delivery: Any) -> Job:
         """Accept a ticket for Box, with what is asked of it."""

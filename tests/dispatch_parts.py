@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -16,7 +16,7 @@ from agent.errors import (
     OutcomeUnknownError,
     PrinterUnreachableError,
 )
-from agent.job import Job, JobState
+from agent.job import CloudDestination, Job, JobState
 from agent.model import Capabilities, Printer
 from tests.conftest import FakeClock
 from tests.ipp_parts import DEADLINE_SECONDS
@@ -92,6 +92,23 @@ class Bench:
         if printer_id not in self.targets:
             raise NotFoundError(f"no printer {printer_id}")
         return a_printer(printer_id, capabilities=self.capabilities)
+
+
+def cloud_dispatcher(
+    parts: Parts, clouds: Mapping[CloudDestination, PrintTarget], monotonic: Callable[[], float]
+) -> Dispatcher:
+    """Open a dispatcher that has clouds alone to send to, with what is on the disk, as after a crash."""
+    dispatcher = Dispatcher(
+        attempts=parts.spool.attempts,
+        find_printer=nothing,  # type: ignore[arg-type]  # no job here is a printer's
+        target_for=nothing,  # type: ignore[arg-type]  # likewise
+        paused=lambda: (),
+        beat=nothing,
+        clouds=clouds,
+        monotonic=monotonic,
+    )
+    dispatcher.open()
+    return dispatcher
 
 
 @contextmanager

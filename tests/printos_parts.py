@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from agent.cloud import Cloud
 from agent.config_schema import PrinterConfig
 from agent.credentials import CredentialStore
@@ -252,3 +254,20 @@ def the_devices(
     devices = Devices(printos=client, registry=registry, credentials=credentials, made=made, tell=tell)
     devices.open()
     return devices, credentials
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    """Give a running simulator."""
+    with printos(Ticker()) as running:
+        yield running
+
+
+@pytest.fixture
+def site(bench: Bench, tmp_path: Path) -> Site:
+    """Give the service with one active press that has just been told."""
+    press = a_press()
+    site = a_site(bench, tmp_path, Memory(press))
+    assert site.activate()[press.id]["result"] == "active"
+    site.cloud.step()
+    return site

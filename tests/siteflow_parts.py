@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from agent.config_clouds import SiteflowConfig
-from agent.dispatcher import Dispatcher
 from agent.http import HttpClient
 from agent.job import Job, JobState, Ticket
 from agent.printos.presigned import PresignedPut
@@ -22,8 +21,8 @@ from agent.simulator.pdf import write_pdf
 from agent.simulator.printos import PrintOSOptions, PrintOSSimulator
 from agent.simulator.printos_faults import Fault
 from tests.conftest import FakeClock
-from tests.dispatch_parts import step_for
-from tests.spool_parts import Parts, nothing, opened
+from tests.dispatch_parts import cloud_dispatcher, step_for
+from tests.spool_parts import Parts, opened
 
 KEY, SECRET = "demo-key", "demo-secret"
 CARD = write_pdf("Card", pages=2)
@@ -98,16 +97,7 @@ class SiteFlowBench:
             template=self.template,
             monotonic=self._monotonic,
         )
-        self.dispatcher = Dispatcher(
-            attempts=self.parts.spool.attempts,
-            find_printer=nothing,  # type: ignore[arg-type]  # no job here is a printer's
-            target_for=nothing,  # type: ignore[arg-type]  # likewise
-            paused=lambda: (),
-            beat=nothing,
-            clouds={"siteflow": self.target},
-            monotonic=self._monotonic,
-        )
-        self.dispatcher.open()
+        self.dispatcher = cloud_dispatcher(self.parts, {"siteflow": self.target}, self._monotonic)
 
     def accept(self, job_id: str = "cards", document: bytes = CARD, **facts: Any) -> Job:
         """Accept a ticket for Site Flow; `order` is what it asks for."""

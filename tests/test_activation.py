@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +12,23 @@ import pytest
 from agent.config_schema import PrinterConfig
 from agent.errors import CloudRefusedError, CloudUnreachableError, ConflictError, InputError, NotFoundError
 from agent.model import Identity
-from tests.printos_parts import LOGIN, PASSWORD, Bench, Memory, Site, Ticker, Watched, a_press, a_site, printos
+from tests.printos_parts import (
+    LOGIN,
+    PASSWORD,
+    Bench,
+    Memory,
+    Site,
+    Watched,
+    a_press,
+    a_site,
+    bench,
+    printos,
+    site,
+)
+
+__all__ = ["bench", "site"]  # the fixtures
 
 ONE = a_press(1).id
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    """Give a running simulator."""
-    with printos(Ticker()) as bench:
-        yield bench
-
-
-@pytest.fixture
-def site(bench: Bench, tmp_path: Path) -> Site:
-    """Give the service with one active press that has just been told."""
-    site = a_site(bench, tmp_path, Memory(a_press()))
-    assert site.activate()[ONE]["result"] == "active"
-    site.cloud.step()
-    return site
 
 
 def test_activation_makes_devices_and_they_tell_how_they_are(bench: Bench, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,28 +11,14 @@ import pytest
 from agent.config_schema import PrinterConfig
 from agent.model import PrinterState, PrinterStatus
 from agent.simulator.printos_http import RefusalError
-from tests.printos_parts import Bench, Memory, Site, Ticker, Watched, a_press, a_site, printos
+from tests.printos_parts import Bench, Memory, Site, Watched, a_press, a_site, bench, site
+
+__all__ = ["bench", "site"]  # the fixtures
 
 DAY, HALF_A_DAY = 86_400, 43_200
 ONE = a_press(1).id
 PROCESSING = PrinterStatus(state=PrinterState.PROCESSING)
 STOPPED = PrinterStatus(state=PrinterState.STOPPED)
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    """Give a running simulator."""
-    with printos(Ticker()) as bench:
-        yield bench
-
-
-@pytest.fixture
-def site(bench: Bench, tmp_path: Path) -> Site:
-    """Give the service with one active press that has just been told."""
-    site = a_site(bench, tmp_path, Memory(a_press()))
-    assert site.activate()[ONE]["result"] == "active"
-    site.cloud.step()
-    return site
 
 
 def history(site: Site, number: int = 0) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from agent.destinations import Destinations, Place
 from agent.errors import NotFoundError, TicketError
-from agent.job import Job, JobReading, Journal, Ticket
+from agent.job import Ticket
 from agent.model import Printer
 from tests.conftest import FakeClock
 from tests.spool_parts import PDF, a_printer, opened
@@ -21,24 +21,11 @@ class Shelf:
     """A cloud destination that takes only what names a folder."""
 
     name = "box"
-    options = frozenset({"copies"})
 
     def check(self, ticket: Ticket) -> None:
         """Want a folder."""
         if "folder" not in ticket.delivery:
             raise TicketError("folder: missing", job_id=ticket.id)
-
-    def print_job(self, job: Job, journal: Journal) -> JobReading:
-        """Say nothing: no test sends."""
-        raise NotImplementedError
-
-    def read_job(self, device_job_id: str, *, user: str | None = None) -> JobReading:
-        """Say nothing: no test asks."""
-        raise NotImplementedError
-
-    def cancel_job(self, device_job_id: str, *, user: str | None = None) -> None:
-        """Say nothing: no test cancels."""
-        raise NotImplementedError
 
 
 def find(name: str) -> Printer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +12,26 @@ import pytest
 from agent.errors import ConflictError, StorageError
 from agent.made_devices import MadeDevices
 from agent.printos.openapi import OpenApi, matching
-from tests.printos_parts import LOGIN, PASSWORD, Bench, Memory, Site, Ticker, Watched, a_press, a_site, printos
+from tests.printos_parts import (
+    LOGIN,
+    PASSWORD,
+    Bench,
+    Memory,
+    Site,
+    Ticker,
+    Watched,
+    a_press,
+    a_site,
+    bench,
+    printos,
+    site,
+)
+
+__all__ = ["bench", "site"]  # the fixtures
 from tests.printos_stand_in import stand_in
 
 ONE, TWO = a_press(1).id, a_press(2).id
 PRESS = ("IHPSPress", "HP T300M", "EX0000001")
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    """Give a running simulator."""
-    with printos(Ticker()) as bench:
-        yield bench
-
-
-@pytest.fixture
-def site(bench: Bench, tmp_path: Path) -> Site:
-    """Give the service with one active press that has just been told."""
-    site = a_site(bench, tmp_path, Memory(a_press()))
-    assert site.activate()[ONE]["result"] == "active"
-    site.cloud.step()
-    return site
 
 
 def without_state(bench: Bench, folder: Path, **options: Any) -> Site:

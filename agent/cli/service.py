@@ -161,7 +161,7 @@ def _printos(printos: Mapping[str, Any]) -> str:
     told_ago = printos.get("last_success_seconds_ago")
     parts = [
         printos["state"],
-        f"{printos['devices']} devices" if printos.get("devices") else "",
+        f"devices: {printos['devices']}" if printos.get("devices") else "",
         "" if told_ago is None else f"last told {duration(told_ago)} ago",
         printos.get("problem", ""),
     ]
